@@ -1,0 +1,62 @@
+/** Who may import whom. This table is the architecture; `npm run boundaries` keeps it true. */
+const libs = {
+  protocol: [],
+  contract: [],
+  runtime: [],
+  database: ['runtime'],
+  groups: ['database', 'runtime'],
+  keys: ['groups', 'database', 'runtime'],
+  models: ['protocol', 'database', 'runtime'],
+  upstreams: ['models', 'protocol', 'database', 'runtime'],
+  journal: ['models', 'protocol', 'database', 'runtime'],
+  usage: ['database', 'runtime'],
+};
+const apps = {
+  gateway: Object.keys(libs),
+  simulator: ['protocol', 'runtime'],
+};
+
+const only = (from, allowed) => ({
+  name: `${from}-imports-only-${allowed.join('-') || 'itself'}`,
+  severity: 'error',
+  from: { path: `^${from}/` },
+  to: { path: '^(libs|apps)/', pathNot: [`^${from}/`, ...allowed.map((lib) => `^libs/${lib}/src/index\\.ts$`)] },
+});
+
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    ...Object.entries(libs).map(([lib, allowed]) => only(`libs/${lib}`, allowed)),
+    ...Object.entries(apps).map(([app, allowed]) => only(`apps/${app}`, allowed)),
+    {
+      name: 'no-own-door',
+      severity: 'error',
+      from: { path: '^libs/([^/]+)/src/(?!index)' },
+      to: { path: '^libs/$1/src/index\\.ts$' },
+    },
+    {
+      name: 'pure-libs-know-no-framework',
+      severity: 'error',
+      from: { path: '^libs/(protocol|contract)/' },
+      to: { path: 'node_modules/(@nestjs|fastify|@prisma)' },
+    },
+    {
+      name: 'http-stays-in-apps',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: 'node_modules/(fastify|@nestjs/platform-fastify)' },
+    },
+    {
+      name: 'one-importer-of-the-generated-client',
+      severity: 'error',
+      from: { pathNot: '^libs/database/' },
+      to: { path: '^libs/database/src/generated/' },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^dist/|\\.spec\\.ts$)' },
+  },
+};

@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { GroupsModule } from '@app/groups';
+import { JournalModule } from '@app/journal';
+import { KeysModule } from '@app/keys';
+import { ModelsModule } from '@app/models';
+import { RuntimeModule } from '@app/runtime';
+import { UsageModule } from '@app/usage';
+import { GroupsController } from './groups.controller.js';
+import { KeysController } from './keys.controller.js';
+import { ModelsAdminController } from './models.controller.js';
+import { RequestsController } from './requests.controller.js';
+import { UpstreamsController } from './upstreams.controller.js';
+import { UsageController } from './usage.controller.js';
+
+@Module({
+  imports: [GroupsModule, JournalModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
+  controllers: [
+    KeysController,
+    GroupsController,
+    ModelsAdminController,
+    UpstreamsController,
+    RequestsController,
+    UsageController,
+  ],
+})
+export class AdminModule {}

@@ -1,0 +1,125 @@
+import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import {
+  CreateGroup,
+  Group,
+  GroupCheck,
+  GroupCheckQuery,
+  GroupList,
+  idOf,
+  type Page,
+  PageQuery,
+  toPublicId,
+  UpdateGroup,
+} from '@app/contract';
+import { type GroupRow, GroupsService, modelRule } from '@app/groups';
+import { ModelCatalog } from '@app/models';
+import { Routing } from '@app/upstreams';
+import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { AdminProblem } from '../http/admin-problem.js';
+import { AdminController } from './admin.decorators.js';
+import { page, pageRequest } from './page.js';
+
+@AdminController('groups')
+export class GroupsController {
+  constructor(
+    private readonly groups: GroupsService,
+    private readonly catalog: ModelCatalog,
+    private readonly routing: Routing,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List groups, newest first' })
+  @ApiOkResponse({ standardSchema: GroupList })
+  async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Group>> {
+    const rows = await this.groups.list(pageRequest(query, 'group'));
+    return page(rows, query.limit, 'group', toGroup);
+  }
+
+  @Post()
+  @ApiOperation({ summary: 'Make a group' })
+  @ApiCreatedResponse({ standardSchema: Group })
+  async create(@Body({ schema: CreateGroup }) body: CreateGroup): Promise<Group> {
+    return toGroup(await this.groups.create(ADMIN_ACTOR, body));
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read a group' })
+  @ApiOkResponse({ standardSchema: Group })
+  async find(@Param('id', { schema: idOf('group') }) id: string): Promise<Group> {
+    return toGroup(await this.existing(id));
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Change a group' })
+  @ApiOkResponse({ standardSchema: Group })
+  async update(
+    @Param('id', { schema: idOf('group') }) id: string,
+    @Body({ schema: UpdateGroup }) body: UpdateGroup,
+  ): Promise<Group> {
+    const group = await this.groups.update(ADMIN_ACTOR, id, body);
+    if (!group) throw AdminProblem.notFound('group');
+    return toGroup(group);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a group that has no keys' })
+  @ApiNoContentResponse()
+  async remove(@Param('id', { schema: idOf('group') }) id: string): Promise<void> {
+    const result = await this.groups.remove(ADMIN_ACTOR, id);
+    if (result === 'not_found') throw AdminProblem.notFound('group');
+    if (result === 'in_use')
+      throw AdminProblem.conflict('The group has keys. Move them to another group or delete them.');
+  }
+
+  @Get(':id/check')
+  @ApiOperation({ summary: 'Explain whether the group may use a model, and who would serve it' })
+  @ApiOkResponse({ standardSchema: GroupCheck })
+  async check(
+    @Param('id', { schema: idOf('group') }) id: string,
+    @Query({ schema: GroupCheckQuery }) { model }: GroupCheckQuery,
+  ): Promise<GroupCheck> {
+    const { name, models } = await this.existing(id);
+    const canonical = this.catalog.find(model)?.name ?? model;
+    const matched = models.find(({ pattern }) => {
+      const rule = modelRule([pattern]);
+      return rule.allows(model) || rule.allows(canonical);
+    });
+    const upstreams = this.routing.candidates(model).map(({ upstream }) => upstream.name);
+    return {
+      model,
+      allowed: matched !== undefined,
+      matched_pattern: matched?.pattern ?? null,
+      canonical_model: canonical,
+      upstreams,
+      explanation: explain(name, model, matched?.pattern, upstreams),
+    };
+  }
+
+  private async existing(id: string): Promise<GroupRow> {
+    const group = await this.groups.find(id);
+    if (!group) throw AdminProblem.notFound('group');
+    return group;
+  }
+}
+
+function explain(group: string, model: string, pattern: string | undefined, upstreams: readonly string[]): string {
+  if (pattern === undefined) return `Group ${group} may not use ${model}: none of its model patterns matches.`;
+  const allowed = `Group ${group} may use ${model}: its pattern ${pattern} matches`;
+  return upstreams.length > 0
+    ? `${allowed}. It would be served by ${upstreams.join(', then ')}.`
+    : `${allowed}, but no upstream serves it.`;
+}
+
+function toGroup(row: GroupRow): Group {
+  return {
+    id: toPublicId('group', row.id),
+    name: row.name,
+    description: row.description,
+    models: row.models.map(({ pattern }) => pattern),
+    key_count: row._count.keys,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,142 @@
+import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import {
+  CreateKey,
+  idOf,
+  IssuedKey,
+  Key,
+  KeyList,
+  ListKeysQuery,
+  type Page,
+  RotateKey,
+  toPublicId,
+  UpdateKey,
+} from '@app/contract';
+import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
+import { Clock } from '@app/runtime';
+import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { AdminProblem } from '../http/admin-problem.js';
+import { AdminController } from './admin.decorators.js';
+import { page, pageRequest } from './page.js';
+
+@AdminController('keys')
+export class KeysController {
+  constructor(
+    private readonly keys: KeysService,
+    private readonly clock: Clock,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List keys, newest first' })
+  @ApiOkResponse({ standardSchema: KeyList })
+  async list(@Query({ schema: ListKeysQuery }) query: ListKeysQuery): Promise<Page<Key>> {
+    const rows = await this.keys.list({ ...pageRequest(query, 'key'), groupId: query.group ?? null });
+    return page(rows, query.limit, 'key', (row) => this.toKey(row));
+  }
+
+  @Post()
+  @ApiOperation({ summary: 'Issue a key; its secret is told this once' })
+  @ApiCreatedResponse({ standardSchema: IssuedKey })
+  async create(@Body({ schema: CreateKey }) body: CreateKey): Promise<IssuedKey> {
+    const { group_id: groupId, models, expires_at: expiresAt, ...rest } = body;
+    const issued = await this.keys.issue(ADMIN_ACTOR, {
+      ...rest,
+      groupId,
+      models: models ?? [],
+      expiresAt: expiresAt === null ? null : new Date(expiresAt),
+    });
+    if (!issued) throw unknownGroup();
+    return { ...this.toKey(issued.key), secret: issued.secret };
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read a key' })
+  @ApiOkResponse({ standardSchema: Key })
+  async find(@Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
+    return this.toKey(await this.existing(id));
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Change a key' })
+  @ApiOkResponse({ standardSchema: Key })
+  async update(
+    @Param('id', { schema: idOf('key') }) id: string,
+    @Body({ schema: UpdateKey }) body: UpdateKey,
+  ): Promise<Key> {
+    await this.existing(id);
+    const key = await this.keys.update(ADMIN_ACTOR, id, changesOf(body));
+    if (!key) throw unknownGroup();
+    return this.toKey(key);
+  }
+
+  @Post(':id/rotate')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Give the key a new secret; the old one works on for the overlap' })
+  @ApiOkResponse({ standardSchema: IssuedKey })
+  async rotate(
+    @Param('id', { schema: idOf('key') }) id: string,
+    @Body({ schema: RotateKey.prefault({}) }) body: RotateKey,
+  ): Promise<IssuedKey> {
+    await this.existing(id);
+    const issued = await this.keys.rotate(ADMIN_ACTOR, id, body.overlap_seconds);
+    if (!issued) throw AdminProblem.conflict('The key is revoked. Issue a new one.');
+    return { ...this.toKey(issued.key), secret: issued.secret };
+  }
+
+  @Post(':id/revoke')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Refuse the key from now on' })
+  @ApiOkResponse({ standardSchema: Key })
+  async revoke(@Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
+    const key = await this.keys.revoke(ADMIN_ACTOR, id);
+    if (!key) throw AdminProblem.notFound('key');
+    return this.toKey(key);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a key; its log rows stay' })
+  @ApiNoContentResponse()
+  async remove(@Param('id', { schema: idOf('key') }) id: string): Promise<void> {
+    if (!(await this.keys.remove(ADMIN_ACTOR, id))) throw AdminProblem.notFound('key');
+  }
+
+  private async existing(id: string): Promise<KeyRow> {
+    const key = await this.keys.find(id);
+    if (!key) throw AdminProblem.notFound('key');
+    return key;
+  }
+
+  private toKey(row: KeyRow): Key {
+    return {
+      id: toPublicId('key', row.id),
+      name: row.name,
+      group_id: toPublicId('group', row.groupId),
+      group_name: row.group.name,
+      owner: row.owner,
+      models: row.models.length > 0 ? row.models : null,
+      prefix: row.prefix,
+      last4: row.last4,
+      status: keyStatus(row, this.clock.now()),
+      previous_secret_expires_at: row.previousSecretExpiresAt?.toISOString() ?? null,
+      expires_at: row.expiresAt?.toISOString() ?? null,
+      revoked_at: row.revokedAt?.toISOString() ?? null,
+      last_used_at: row.lastUsedAt?.toISOString() ?? null,
+      created_at: row.createdAt.toISOString(),
+      updated_at: row.updatedAt.toISOString(),
+    };
+  }
+}
+
+function changesOf({ group_id, models, expires_at, ...rest }: UpdateKey): Partial<KeyInput> {
+  return {
+    ...rest,
+    ...(group_id === undefined ? {} : { groupId: group_id }),
+    ...(models === undefined ? {} : { models: models ?? [] }),
+    ...(expires_at === undefined ? {} : { expiresAt: expires_at === null ? null : new Date(expires_at) }),
+  };
+}
+
+function unknownGroup(): AdminProblem {
+  return AdminProblem.invalid([{ path: 'group_id', message: 'is not the id of an existing group' }]);
+}

@@ -1,0 +1,122 @@
+import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { CreateModel, idOf, Model, ModelList, type Page, PageQuery, toPublicId, UpdateModel } from '@app/contract';
+import { formatUsd, type ModelInput, type ModelRow, ModelsService, parseUsd } from '@app/models';
+import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { AdminProblem } from '../http/admin-problem.js';
+import { AdminController } from './admin.decorators.js';
+import { page, pageRequest } from './page.js';
+
+@AdminController('models')
+export class ModelsAdminController {
+  constructor(private readonly models: ModelsService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List models, newest first' })
+  @ApiOkResponse({ standardSchema: ModelList })
+  async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Model>> {
+    const rows = await this.models.list(pageRequest(query, 'model'));
+    return page(rows, query.limit, 'model', toModel);
+  }
+
+  @Post()
+  @ApiOperation({ summary: 'Register a model' })
+  @ApiCreatedResponse({ standardSchema: Model })
+  async create(@Body({ schema: CreateModel }) body: CreateModel): Promise<Model> {
+    return accepted(
+      await this.models.create(ADMIN_ACTOR, {
+        name: body.name,
+        aliases: body.aliases,
+        upstreams: body.upstreams.map(toRoute),
+        prices: body.prices && toPrices(body.prices),
+      }),
+    );
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read a model' })
+  @ApiOkResponse({ standardSchema: Model })
+  async find(@Param('id', { schema: idOf('model') }) id: string): Promise<Model> {
+    return accepted(await this.models.find(id));
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Change a model; a change of prices counts from now on' })
+  @ApiOkResponse({ standardSchema: Model })
+  async update(
+    @Param('id', { schema: idOf('model') }) id: string,
+    @Body({ schema: UpdateModel }) body: UpdateModel,
+  ): Promise<Model> {
+    const { name, aliases, upstreams, prices } = body;
+    return accepted(
+      await this.models.update(ADMIN_ACTOR, id, {
+        ...(name === undefined ? {} : { name }),
+        ...(aliases === undefined ? {} : { aliases }),
+        ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
+        ...(prices === undefined ? {} : { prices: prices && toPrices(prices) }),
+      }),
+    );
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a model; its log rows stay' })
+  @ApiNoContentResponse()
+  async remove(@Param('id', { schema: idOf('model') }) id: string): Promise<void> {
+    if (!(await this.models.remove(ADMIN_ACTOR, id))) throw AdminProblem.notFound('model');
+  }
+}
+
+function accepted(result: Awaited<ReturnType<ModelsService['update']>>): Model {
+  if (!result) throw AdminProblem.notFound('model');
+  if (!('refused' in result)) return toModel(result);
+  if (result.refused === 'name_taken') {
+    throw AdminProblem.conflict(`The name ${result.name} already leads to another model.`, 'name');
+  }
+  throw AdminProblem.invalid([
+    { path: 'upstreams', message: `holds ${toPublicId('upstream', result.upstreamId)}, which does not exist` },
+  ]);
+}
+
+function toRoute(route: CreateModel['upstreams'][number]): ModelInput['upstreams'][number] {
+  return { upstreamId: route.upstream_id, upstreamModel: route.upstream_model ?? null };
+}
+
+function toPrices(prices: NonNullable<CreateModel['prices']>): NonNullable<ModelInput['prices']> {
+  const nano = (text: string) => parseUsd(text) ?? 0n;
+  const input = prices.input_per_million_usd;
+  const output = prices.output_per_million_usd;
+  return {
+    inputPerMillion: nano(input),
+    cachedInputPerMillion: nano(prices.cached_input_per_million_usd ?? input),
+    cacheWritePerMillion: nano(prices.cache_write_per_million_usd ?? input),
+    outputPerMillion: nano(output),
+    reasoningPerMillion: nano(prices.reasoning_per_million_usd ?? output),
+    perRequest: nano(prices.per_request_usd),
+  };
+}
+
+function toModel(row: ModelRow): Model {
+  const [price] = row.prices;
+  return {
+    id: toPublicId('model', row.id),
+    name: row.name,
+    aliases: row.aliases,
+    upstreams: row.upstreams.map(({ upstreamId, upstreamModel }) => ({
+      upstream_id: toPublicId('upstream', upstreamId),
+      upstream_model: upstreamModel,
+    })),
+    prices: price
+      ? {
+          input_per_million_usd: formatUsd(price.inputPerMillion),
+          cached_input_per_million_usd: formatUsd(price.cachedInputPerMillion),
+          cache_write_per_million_usd: formatUsd(price.cacheWritePerMillion),
+          output_per_million_usd: formatUsd(price.outputPerMillion),
+          reasoning_per_million_usd: formatUsd(price.reasoningPerMillion),
+          per_request_usd: formatUsd(price.perRequest),
+        }
+      : null,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,104 @@
+import { Get, Param, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { idOf, ListRequestsQuery, type Page, Request, RequestList, toPublicId } from '@app/contract';
+import { type RequestFilter, type RequestRow, RequestSearch } from '@app/journal';
+import { formatUsd } from '@app/models';
+import { AdminProblem } from '../http/admin-problem.js';
+import { AdminController } from './admin.decorators.js';
+import { page, pageRequest } from './page.js';
+
+@AdminController('requests')
+export class RequestsController {
+  constructor(private readonly requests: RequestSearch) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Find requests, newest first' })
+  @ApiOkResponse({ standardSchema: RequestList })
+  async list(@Query({ schema: ListRequestsQuery }) query: ListRequestsQuery): Promise<Page<Request>> {
+    const { limit, beforeId } = pageRequest(query, 'request');
+    const rows = await this.requests.list(filterOf(query), { limit, afterId: beforeId });
+    return page(rows, query.limit, 'request', toRequest);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read a request by the id that its client saw as x-request-id' })
+  @ApiOkResponse({ standardSchema: Request })
+  async find(@Param('id', { schema: idOf('request') }) id: string): Promise<Request> {
+    const row = await this.requests.find(id);
+    if (!row) throw AdminProblem.notFound('request (a new one takes a moment to arrive here)');
+    return toRequest(row);
+  }
+}
+
+function filterOf({
+  key,
+  group,
+  model,
+  upstream,
+  status,
+  outcome,
+  session,
+  from,
+  to,
+}: ListRequestsQuery): RequestFilter {
+  return {
+    ...(key === undefined ? {} : { keyId: key }),
+    ...(group === undefined ? {} : { groupId: group }),
+    ...(model === undefined ? {} : { model }),
+    ...(upstream === undefined ? {} : { upstreamId: upstream }),
+    ...(status === undefined ? {} : { status: statusFilter(status) }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(session === undefined ? {} : { sessionId: session }),
+    ...(from === undefined ? {} : { from: new Date(from) }),
+    ...(to === undefined ? {} : { to: new Date(to) }),
+  };
+}
+
+function statusFilter(status: string): RequestFilter['status'] {
+  return status.endsWith('xx') ? { class: Number(status[0]) } : { exact: Number(status) };
+}
+
+function toRequest(row: RequestRow): Request {
+  const publicId = (kind: 'key' | 'group' | 'upstream', id: string | null) => id && toPublicId(kind, id);
+  const count = (value: bigint | null) => (value === null ? null : Number(value));
+  return {
+    id: toPublicId('request', row.id),
+    started_at: row.started_at.toISOString(),
+    key_id: publicId('key', row.key_id),
+    key_name: row.key_name,
+    group_id: publicId('group', row.group_id),
+    group_name: row.group_name,
+    model: row.model,
+    served_model: row.served_model,
+    upstream_id: publicId('upstream', row.upstream_id),
+    upstream_name: row.upstream_name,
+    route: row.route,
+    kind: row.kind,
+    stream: row.stream,
+    status: row.status,
+    upstream_status: row.upstream_status,
+    outcome: row.outcome as Request['outcome'],
+    error_code: row.error_code,
+    error_message: row.error_message,
+    settlement: row.settlement as Request['settlement'],
+    usage_source: row.usage_source,
+    usage_estimated: row.settlement === 'estimated',
+    input_tokens: count(row.input_tokens),
+    cached_tokens: count(row.cached_tokens),
+    cache_write_tokens: count(row.cache_write_tokens),
+    output_tokens: count(row.output_tokens),
+    reasoning_tokens: count(row.reasoning_tokens),
+    cost_usd: row.cost_nano_usd === null ? null : formatUsd(row.cost_nano_usd),
+    first_byte_ms: row.first_byte_ms,
+    duration_ms: row.duration_ms,
+    attempts: row.attempts,
+    session_id: row.session_id,
+    client: row.client,
+    client_ip: row.client_ip,
+    request_bytes: Number(row.request_bytes),
+    response_bytes: Number(row.response_bytes),
+    response_id: row.response_id,
+    upstream_request_id: row.upstream_request_id,
+    client_request_id: row.client_request_id,
+  };
+}

@@ -1,0 +1,58 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { RequestLog } from '@app/journal';
+import { KeyRing, LastUsed } from '@app/keys';
+import { Clock } from '@app/runtime';
+import { validationPipe } from './admin/validation.pipe.js';
+import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
+import { GatewayMetrics } from './health/gateway-metrics.js';
+import { authenticateRequests } from './http/authenticate.hook.js';
+import { journalRequests } from './http/journal.hook.js';
+import { JsonLogger } from './http/json-logger.js';
+import { keepRawBodies } from './http/raw-body.js';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+
+/** Builds the gateway, ready to listen: database migrated, snapshots not yet loaded (that happens in `init`). */
+export async function createGateway(identity: GatewayIdentity, logLevel: string): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 2_000 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRoot(identity), adapter, {
+    bodyParser: false,
+    abortOnError: false,
+    logger: new JsonLogger(logLevel),
+  });
+  const fastify = app.getHttpAdapter().getInstance();
+  keepRawBodies(fastify);
+  journalRequests(fastify, { log: app.get(RequestLog), metrics: app.get(GatewayMetrics), clock: app.get(Clock) });
+  authenticateRequests(fastify, app.get(KeyRing), app.get(LastUsed));
+  app.useGlobalPipes(validationPipe);
+  documentAdminApi(app);
+  return app;
+}
+
+/** `/admin/docs` for people, `/admin/v1/openapi.json` for programs; both made from the schemas that check the requests. */
+function documentAdminApi(app: NestFastifyApplication): void {
+  const config = new DocumentBuilder()
+    .setTitle('Tollgate admin API')
+    .setDescription('Keys, groups, models, upstreams, the request log and usage totals.')
+    .setVersion('1')
+    .addBearerAuth()
+    .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) =>
+      `${method}_${controller.replace(/(?:Admin)?Controller$/, '').toLowerCase()}`,
+  });
+  SwaggerModule.setup('admin/docs', app, document, {
+    jsonDocumentUrl: 'admin/v1/openapi.json',
+    yamlDocumentUrl: 'admin/v1/openapi.yaml',
+    customSiteTitle: 'Tollgate admin API',
+  });
+}

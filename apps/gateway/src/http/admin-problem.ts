@@ -1,0 +1,63 @@
+import type { Problem } from '@app/contract';
+
+type FieldError = NonNullable<Problem['errors']>[number];
+
+/** A failure of the admin API, answered as an RFC 9457 problem. */
+export class AdminProblem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    detail: string,
+    readonly errors: readonly FieldError[] = [],
+  ) {
+    super(detail);
+  }
+
+  static unauthorized(): AdminProblem {
+    return new AdminProblem(
+      401,
+      'unauthorized',
+      'Not signed in',
+      'Send the admin token as "Authorization: Bearer <token>". It was printed at the first start, or is set in ADMIN_TOKEN.',
+    );
+  }
+
+  static notFound(what: string): AdminProblem {
+    return new AdminProblem(404, 'not_found', 'Not found', `There is no such ${what}.`);
+  }
+
+  static conflict(detail: string, path?: string): AdminProblem {
+    return new AdminProblem(409, 'conflict', 'Conflict', detail, path ? [{ path, message: detail }] : []);
+  }
+
+  static invalid(errors: readonly FieldError[]): AdminProblem {
+    const [first] = errors;
+    const detail = first
+      ? `${first.path || 'The request'} ${first.message}.${errors.length > 1 ? ` And ${errors.length - 1} more.` : ''}`
+      : 'The request is not valid.';
+    return new AdminProblem(422, 'validation_failed', 'Validation failed', detail, errors);
+  }
+
+  static invalidJson(cause: unknown): AdminProblem {
+    const reason = cause instanceof Error ? cause.message : 'unreadable';
+    return new AdminProblem(400, 'invalid_json', 'Malformed JSON', `The body is not valid JSON: ${reason}`);
+  }
+
+  static bodyTooLarge(limitBytes: number): AdminProblem {
+    return new AdminProblem(413, 'request_too_large', 'Body too large', `The body is larger than ${limitBytes} bytes.`);
+  }
+
+  static databaseUnavailable(): AdminProblem {
+    return new AdminProblem(
+      503,
+      'database_unavailable',
+      'Database unavailable',
+      'PostgreSQL does not answer. Model traffic goes on; try again when it is back.',
+    );
+  }
+
+  static internal(): AdminProblem {
+    return new AdminProblem(500, 'internal_error', 'Internal error', 'Tollgate failed on this request; see its log.');
+  }
+}

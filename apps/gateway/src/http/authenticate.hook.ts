@@ -1,0 +1,45 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { KeyRing, LastUsed } from '@app/keys';
+import { errors } from '@app/protocol';
+import { type GatewayRequest, isControlPlane } from './gateway-request.js';
+
+/**
+ * Says who calls, and refuses who has no valid key, before a byte of the body is read: strangers cannot make the gateway
+ * buffer anything. Refusals that need no key come first.
+ */
+export function authenticateRequests(fastify: FastifyInstance, keys: KeyRing, lastUsed: LastUsed): void {
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (isControlPlane(request.url)) return done();
+    // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
+    if (isWebSocketUpgrade(request)) {
+      (request as GatewayRequest).record.kind = 'websocket';
+      return done(errors.websocketNotSupported());
+    }
+    const secret = bearerToken(request.headers.authorization);
+    const caller = secret === null ? undefined : keys.find(secret);
+    if (caller) {
+      const { record } = request as GatewayRequest;
+      (request as GatewayRequest).caller = caller;
+      record.keyId = caller.keyId;
+      record.keyName = caller.keyName;
+      record.groupId = caller.group.id;
+      record.groupName = caller.group.name;
+      lastUsed.note(caller.keyId, record.startedAtMs);
+    } else if (!request.is404) {
+      return done(secret === null ? errors.missingKey() : errors.invalidKey());
+    }
+    const encoding = request.headers['content-encoding'];
+    if (encoding && encoding !== 'identity') return done(errors.unsupportedContentEncoding(encoding.slice(0, 64)));
+    done();
+  });
+}
+
+function isWebSocketUpgrade({ headers }: FastifyRequest): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/** null when there is none; the scheme's case does not matter (RFC 9110 §11.1). */
+export function bearerToken(authorization: string | undefined): string | null {
+  const match = /^bearer +(\S+) *$/i.exec(authorization ?? '');
+  return match?.[1] ?? null;
+}

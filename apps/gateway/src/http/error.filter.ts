@@ -1,0 +1,108 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Prisma } from '@app/database';
+import { errors, GatewayError } from '@app/protocol';
+import { AdminProblem } from './admin-problem.js';
+import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
+import { BODY_BYTES_MAX } from './raw-body.js';
+
+/** The one place where an error becomes an answer: OpenAI's error object on the data plane, a problem on the admin API. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ErrorFilter.name);
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const reply = http.getResponse<FastifyReply>();
+    const request = http.getRequest<FastifyRequest>();
+    if (reply.raw.destroyed || reply.raw.headersSent) return; // nobody reads an answer any more
+    if (isControlPlane(request.url)) this.answerProblem(error, request, reply);
+    else this.answerError(error, request as GatewayRequest, reply);
+  }
+
+  private answerError(error: unknown, request: GatewayRequest, reply: FastifyReply): void {
+    const answer = toGatewayError(error, request);
+    const { record } = request;
+    record.errorCode = answer.code;
+    record.errorMessage ??= answer.status >= 500 ? causeOf(answer) : answer.message;
+    if (answer.code === 'internal_error') this.logger.error(error, 'request failed');
+    const body = Buffer.from(JSON.stringify(answer.toBody()));
+    record.responseBytes = body.length;
+    void reply
+      .code(answer.status)
+      .headers({ ...answer.toHeaders(), 'content-type': 'application/json' })
+      .send(body);
+  }
+
+  private answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const problem = toProblem(error, request);
+    if (problem.status === 500) this.logger.error(error, 'admin request failed');
+    const body = {
+      type: 'about:blank',
+      title: problem.title,
+      status: problem.status,
+      detail: problem.message,
+      code: problem.code,
+      request_id: String(reply.getHeader('x-request-id') ?? ''),
+      ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
+    };
+    void reply
+      .code(problem.status)
+      .headers({
+        'content-type': 'application/problem+json',
+        ...(problem.status === 401 ? { 'www-authenticate': 'Bearer realm="tollgate admin"' } : {}),
+      })
+      .send(Buffer.from(JSON.stringify(body)));
+  }
+}
+
+function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const status = statusOf(error);
+  if (status === 404) return errors.unknownUrl(request.method, pathOf(request.url).slice(0, 200));
+  if (status === 413) return errors.requestTooLarge(BODY_BYTES_MAX);
+  if (status !== null && status < 500) {
+    return errors.invalidRequest(`The request cannot be read: ${error instanceof Error ? error.message : ''}`, error);
+  }
+  return errors.internal(error);
+}
+
+function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
+  if (error instanceof AdminProblem) return error;
+  if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') {
+    return AdminProblem.conflict('There is already one of this name. Choose another name.', 'name');
+  }
+  if (isDatabaseAway(error)) return AdminProblem.databaseUnavailable();
+  const status = statusOf(error);
+  if (status === 404) {
+    return AdminProblem.notFound(`route: ${request.method} ${pathOf(request.url)}; see /admin/docs`);
+  }
+  if (status === 413) return AdminProblem.bodyTooLarge(BODY_BYTES_MAX);
+  if (status !== null && status < 500) {
+    return new AdminProblem(status, 'bad_request', 'Bad request', error instanceof Error ? error.message : '');
+  }
+  return AdminProblem.internal();
+}
+
+/** What a framework error wants to be answered with; null for errors that are ours. */
+function statusOf(error: unknown): number | null {
+  if (error instanceof HttpException) return error.getStatus();
+  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  return typeof status === 'number' ? status : null;
+}
+
+function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof Prisma.PrismaClientInitializationError) return true;
+  const text = `${(error as { code?: unknown } | null)?.code ?? ''} ${error instanceof Error ? error.message : ''}`;
+  return /P1001|P1002|P1008|P1017|P2024|ECONNREFUSED|ECONNRESET|Connection terminated|timeout exceeded when trying/i.test(
+    text,
+  );
+}
+
+/** For the log: what was behind an answer that told the client little. */
+function causeOf({ message, options }: GatewayError): string {
+  const { cause } = options;
+  if (!(cause instanceof Error)) return typeof cause === 'string' ? cause : message;
+  const { code } = cause as { code?: string };
+  return code ? `${code}: ${cause.message}` : cause.message;
+}

@@ -1,0 +1,60 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type RequestLog, RequestRecord } from '@app/journal';
+import type { Clock } from '@app/runtime';
+import type { GatewayMetrics } from '../health/gateway-metrics.js';
+import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
+import { newRequestId } from './request-id.js';
+
+export interface JournalHookDependencies {
+  log: RequestLog;
+  metrics: GatewayMetrics;
+  clock: Clock;
+}
+
+/**
+ * Opens a record for every data-plane request and logs it exactly once, whatever becomes of the request. It hangs on the
+ * response's `close`, because Fastify's onResponse hook is not called when either side breaks off mid-stream.
+ */
+export function journalRequests(fastify: FastifyInstance, { log, metrics, clock }: JournalHookDependencies): void {
+  fastify.decorateRequest('record', null);
+  fastify.decorateRequest('caller', null);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (isControlPlane(request.url)) {
+      void reply.header('x-request-id', newRequestId());
+      return done();
+    }
+    const record = openRecord(request, clock);
+    (request as GatewayRequest).record = record;
+    void reply.header('x-request-id', record.publicId);
+    metrics.requestStarted();
+    reply.raw.once('close', () => {
+      closeRecord(record, reply, clock);
+      metrics.requestEnded(record);
+      log.add(record);
+    });
+    done();
+  });
+}
+
+function openRecord(request: FastifyRequest, clock: Clock): RequestRecord {
+  const { headers } = request;
+  const record = new RequestRecord(clock.now(), clock.monotonic(), `${request.method} ${pathOf(request.url)}`);
+  record.clientIp = request.ip;
+  // "codex_exec/0.169.0 (Debian …) …": the first word says which client it is.
+  record.client = headers['user-agent']?.split(' ', 1)[0] ?? null;
+  record.sessionId = single(headers['session-id'] ?? headers.session_id);
+  record.clientRequestId = single(headers['x-client-request-id']);
+  record.requestBytes = Number(headers['content-length'] ?? 0) || 0;
+  return record;
+}
+
+function closeRecord(record: RequestRecord, reply: FastifyReply, clock: Clock): void {
+  const { headersSent, writableFinished, statusCode } = reply.raw;
+  record.status = headersSent ? statusCode : 499;
+  if (!writableFinished && !record.isComplete) record.cut ??= 'client';
+  record.close(clock.monotonic());
+}
+
+function single(value: string | string[] | undefined): string | null {
+  return (Array.isArray(value) ? value[0] : value) ?? null;
+}

@@ -1,0 +1,6 @@
+import { newId } from '@app/runtime';
+
+/** An `x-request-id` for an answer that has no record of its own. */
+export function newRequestId(): string {
+  return `req_${newId().replaceAll('-', '')}`;
+}

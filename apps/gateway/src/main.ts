@@ -1,0 +1,109 @@
+import 'reflect-metadata';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger } from '@nestjs/common';
+import { PrismaService } from '@app/database';
+import { readSettings, type Settings, SettingsError } from '@app/runtime';
+import { createGateway } from './create-gateway.js';
+import { Lifecycle } from './health/lifecycle.js';
+import { banner } from './start/banner.js';
+import { openDatabase } from './start/database.js';
+import { DataDir } from './start/data-dir.js';
+import { setUpOnce, startDemoUpstream, workingDemoKey } from './start/first-start.js';
+import { adminTokenOf, checkMasterKey, masterKeyOf } from './start/installation.js';
+import { stopOnSignal } from './start/stop-on-signal.js';
+import { StartupError } from './start/startup-error.js';
+
+/** What has been started, to be stopped in the opposite order. */
+type Undo = () => unknown;
+
+async function start(settings: Settings, undo: Undo[]): Promise<void> {
+  await checkPortIsFree(settings);
+  const dataDir = await DataDir.open(settings.dataDir);
+  undo.push(() => dataDir.close());
+  const database = await openDatabase(settings, dataDir);
+  undo.push(() => database.stop());
+
+  const masterKey = masterKeyOf(settings, dataDir);
+  const adminToken = adminTokenOf(settings, dataDir);
+  const app = await createGateway(
+    { databaseUrl: database.url, masterKey, adminToken: adminToken.hash },
+    settings.logLevel,
+  );
+  const prisma = app.get(PrismaService);
+  undo.push(
+    () => prisma.$disconnect(),
+    () => app.close(),
+  );
+  await checkMasterKey(prisma, masterKey);
+  await app.init();
+  await setUpOnce(app, settings, dataDir);
+  const simulator = await startDemoUpstream(app, settings);
+  // After the app has closed, hence before it in the list.
+  if (simulator) undo.splice(-1, 0, () => simulator.stop());
+  await listen(app, settings);
+
+  const url = urlOf(app, settings.host);
+  const logger = new Logger('Gateway');
+  for (const name of settings.withoutEffect) logger.warn(`${name} is set, but has no effect in this release`);
+  logger.log(`listening on ${url}`);
+  adminToken.keep();
+  console.log(
+    banner({
+      url,
+      madeAdminToken: adminToken.made,
+      demoKey: workingDemoKey(app, dataDir),
+      isSimulated: simulator !== null,
+    }),
+  );
+  stopOnSignal(app.get(Lifecycle), () => stopAll(undo));
+  process.send?.({ type: 'ready', url, databaseUrl: database.url, adminToken: adminToken.made });
+}
+
+async function stopAll(undo: Undo[]): Promise<void> {
+  for (let stop = undo.pop(); stop; stop = undo.pop()) await stop();
+}
+
+/** Asked first, so that a second start on the same port leaves no trace. */
+async function checkPortIsFree({ host, port }: Settings): Promise<void> {
+  await new Promise<void>((free, taken) => {
+    const probe = createServer();
+    probe.once('error', (error) => taken(portProblem(error, host, port)));
+    probe.listen({ host, port }, () => probe.close(() => free()));
+  });
+}
+
+async function listen(app: NestFastifyApplication, { host, port }: Settings): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw portProblem(error as NodeJS.ErrnoException, host, port);
+  }
+}
+
+function portProblem(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new StartupError(`port ${port} on ${host} is taken: stop what uses it, or set PORT`, { cause: error });
+  }
+  return new StartupError(`cannot listen on ${host}:${port} (${error.code ?? error.message}): set HOST and PORT`, {
+    cause: error,
+  });
+}
+
+function urlOf(app: NestFastifyApplication, host: string): string {
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
+const undo: Undo[] = [];
+try {
+  await start(readSettings(process.env), undo);
+} catch (error) {
+  const isExpected = error instanceof StartupError || error instanceof SettingsError;
+  console.error(isExpected ? `tollgate: ${error.message}` : error);
+  process.exitCode = 1;
+  await stopAll(undo);
+  process.exit();
+}

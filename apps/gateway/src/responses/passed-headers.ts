@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** What of the client's headers an upstream gets, besides `x-codex-*` (codex-cli.md §8). Everything else stays here. */
+const TO_UPSTREAM = new Set([
+  'session-id',
+  'session_id',
+  'thread-id',
+  'x-client-request-id',
+  'originator',
+  'user-agent',
+  'openai-beta',
+  'x-openai-subagent',
+  'x-openai-internal-codex-responses-lite',
+  'version',
+]);
+
+/** What of an upstream's headers the client gets; none tells of the operator's account. */
+const TO_CLIENT = [
+  'content-type',
+  'openai-processing-ms',
+  'openai-version',
+  'x-codex-turn-state',
+  'x-reasoning-included',
+] as const;
+
+/** Headers of a call to an upstream, names and values in turn, without authorization. */
+export function forwardedHeaders(headers: IncomingHttpHeaders, isStream: boolean): string[] {
+  // Compressed events would break Codex and hide the usage.
+  const list = [
+    'content-type',
+    'application/json',
+    'accept',
+    isStream ? 'text/event-stream' : 'application/json',
+    'accept-encoding',
+    'identity',
+  ];
+  for (const name in headers) {
+    if (!TO_UPSTREAM.has(name) && !name.startsWith('x-codex-')) continue;
+    const value = headers[name];
+    if (typeof value === 'string') list.push(name, value);
+  }
+  return list;
+}
+
+/**
+ * Headers of an answer to the client. A differing `openai-model` makes Codex accuse its user of abuse, so it always names
+ * the model that was asked for (codex-cli.md §3).
+ */
+export function answeredHeaders(
+  upstream: IncomingHttpHeaders,
+  answer: { requestId: string; requestedModel: string },
+): Record<string, string> {
+  const headers: Record<string, string> = { 'x-request-id': answer.requestId };
+  for (const name of TO_CLIENT) {
+    const value = upstream[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  if (upstream['openai-model'] !== undefined) headers['openai-model'] = answer.requestedModel;
+  return headers;
+}

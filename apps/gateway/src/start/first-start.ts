@@ -1,0 +1,81 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { PrismaService, readSetting, writeSetting } from '@app/database';
+import { GroupsService } from '@app/groups';
+import { checkSecret, KeyRing, KeysService } from '@app/keys';
+import { ModelsService } from '@app/models';
+import type { Settings } from '@app/runtime';
+import { normalizeBaseUrl, UpstreamsService } from '@app/upstreams';
+import type { DataDir } from './data-dir.js';
+import { SimulatorProcess } from './simulator-process.js';
+import { StartupError } from './startup-error.js';
+
+const ACTOR = 'first_start';
+const SET_UP = 'set_up_at';
+const DEMO_KEY_FILE = 'demo-key';
+const DEMO_UPSTREAM = 'demo';
+/** The names that Codex CLI and the examples use. */
+const DEMO_MODELS = ['gpt-5.5', 'gpt-5.2-codex'];
+const DEMO_PATTERNS = ['gpt-*', 'codex-*'];
+
+/** Fills an empty installation: the upstream from OPENAI_API_KEY, a group and a key to start with. Once only. */
+export async function setUpOnce(app: NestFastifyApplication, settings: Settings, dataDir: DataDir): Promise<void> {
+  const prisma = app.get(PrismaService);
+  if ((await readSetting(prisma, SET_UP)) !== undefined) return;
+  if (settings.openai && (await prisma.upstream.count()) === 0) {
+    const baseUrl = normalizeBaseUrl(settings.openai.baseUrl);
+    if (!baseUrl) throw new StartupError('OPENAI_BASE_URL must be an http(s) URL without user, query or fragment');
+    await app.get(UpstreamsService).create(ACTOR, {
+      name: 'openai',
+      kind: 'openai',
+      baseUrl,
+      credential: settings.openai.apiKey,
+      priority: 100,
+      weight: 1,
+      enabled: true,
+    });
+  }
+  if (settings.demo === 'auto' && (await prisma.group.count()) === 0) {
+    const group = await app
+      .get(GroupsService)
+      .create(ACTOR, { name: 'default', description: 'Made at the first start', models: DEMO_PATTERNS });
+    const key = { name: 'demo', groupId: group.id, owner: '', models: [], expiresAt: null };
+    const issued = await app.get(KeysService).issue(ACTOR, key);
+    if (issued) dataDir.write(DEMO_KEY_FILE, issued.secret);
+    for (const name of DEMO_MODELS) {
+      await app.get(ModelsService).create(ACTOR, { name, aliases: [], upstreams: [], prices: null });
+    }
+  }
+  await writeSetting(prisma, SET_UP, new Date().toISOString());
+}
+
+/** The demo key, as long as it works. */
+export function workingDemoKey(app: NestFastifyApplication, dataDir: DataDir): string | null {
+  const secret = dataDir.read(DEMO_KEY_FILE);
+  return secret && checkSecret(secret) !== null && app.get(KeyRing).find(secret) ? secret : null;
+}
+
+/** Starts the bundled simulator as upstream `demo`, while there is no other upstream. */
+export async function startDemoUpstream(
+  app: NestFastifyApplication,
+  settings: Settings,
+): Promise<SimulatorProcess | null> {
+  const upstreams = app.get(UpstreamsService);
+  const all = await app.get(PrismaService).upstream.findMany();
+  if (settings.demo === 'off' || all.some((upstream) => !upstream.demo)) return null;
+  const simulator = await SimulatorProcess.start();
+  const [demo] = all;
+  if (demo) await upstreams.update(ACTOR, demo.id, { baseUrl: simulator.baseUrl });
+  else {
+    await upstreams.create(ACTOR, {
+      name: DEMO_UPSTREAM,
+      kind: 'openai',
+      baseUrl: simulator.baseUrl,
+      credential: null,
+      priority: 1_000,
+      weight: 1,
+      enabled: true,
+      demo: true,
+    });
+  }
+  return simulator;
+}

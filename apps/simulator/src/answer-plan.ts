@@ -1,0 +1,123 @@
+import { asksForCompaction, findTool, inputItems, lastUserText, pendingToolOutput } from './conversation.js';
+import type { Fault } from './fault.js';
+import type { JsonObject } from './json.js';
+import { type Script, type ScriptedCall, withoutDirective } from './script.js';
+
+/** One output item to produce. */
+export type OutputStep =
+  | { kind: 'reasoning'; deltas: readonly string[]; sealed: boolean }
+  | { kind: 'message'; deltas: readonly string[] }
+  | { kind: 'function_call'; name: string; namespace: string | null; arguments: string }
+  | { kind: 'custom_tool_call'; name: string; input: string }
+  | { kind: 'compaction' };
+
+/** How the response ends. */
+export type Ending =
+  | { status: 'completed' }
+  | { status: 'incomplete'; reason: string }
+  | { status: 'failed'; code: string; message: string; errorEvent: boolean; afterEvents: number };
+
+/** What the simulated model is going to answer. */
+export interface AnswerPlan {
+  steps: OutputStep[];
+  ending: Ending;
+  keepalive: boolean;
+  unknownEvents: boolean;
+}
+
+/** Decides the answer to a request by its script and conversation. */
+export function planAnswer(body: JsonObject, script: Script, fault: Fault | null): AnswerPlan {
+  return {
+    steps: planSteps(body, script),
+    ending: planEnding(fault),
+    keepalive: script.keepalive ?? false,
+    unknownEvents: script.unknown_events ?? false,
+  };
+}
+
+/** Cuts text into word deltas that join to exactly the text. */
+export function wordsOf(text: string): string[] {
+  return text.match(/^\s*\S+|\s+\S+|\s+$/g) ?? [];
+}
+
+function planSteps(body: JsonObject, script: Script): OutputStep[] {
+  const items = inputItems(body);
+  if (asksForCompaction(items)) return [{ kind: 'compaction' }];
+  const toolOutput = pendingToolOutput(items);
+  const steps: OutputStep[] = [];
+  if (script.reasoning) steps.push({ kind: 'reasoning', deltas: THOUGHTS, sealed: wantsSealedReasoning(body) });
+  // A call only in the first step: the directive stays in the last user message, and would call for ever.
+  const call = toolOutput === null ? planCall(body, script) : null;
+  steps.push(call ?? { kind: 'message', deltas: planDeltas(script, lastUserText(items), toolOutput) });
+  return steps;
+}
+
+const THOUGHTS = wordsOf('**Thinking it over** The user wants a short answer.');
+
+function wantsSealedReasoning(body: JsonObject): boolean {
+  return Array.isArray(body['include']) && body['include'].includes('reasoning.encrypted_content');
+}
+
+function planCall(body: JsonObject, script: Script): OutputStep | null {
+  if (script.call) return planScriptedCall(body, script.call);
+  if (script.shell === undefined) return null;
+  const tool = findTool(body, 'exec_command');
+  if (tool) return functionCall('exec_command', tool.namespace, { cmd: script.shell });
+  const shell = findTool(body, 'shell');
+  return functionCall('shell', shell?.namespace ?? null, { command: ['bash', '-lc', script.shell] });
+}
+
+function planScriptedCall(body: JsonObject, call: ScriptedCall): OutputStep {
+  if (call.input !== undefined) return { kind: 'custom_tool_call', name: call.name, input: call.input };
+  return functionCall(call.name, findTool(body, call.name)?.namespace ?? null, call.arguments ?? {});
+}
+
+function functionCall(name: string, namespace: string | null, args: JsonObject | string): OutputStep {
+  const text = typeof args === 'string' ? args : JSON.stringify(args);
+  return { kind: 'function_call', name, namespace, arguments: text };
+}
+
+function planDeltas(script: Script, userText: string, toolOutput: string | null): readonly string[] {
+  const big = script.big_event_bytes === undefined ? [] : ['x'.repeat(script.big_event_bytes)];
+  if (script.deltas !== undefined) return [...big, ...generatedWords(script.deltas)];
+  if (script.text !== undefined) return [...big, ...wordsOf(script.text)];
+  if (big.length > 0) return big;
+  return wordsOf(toolOutput === null ? greeting(userText) : `The command answered: ${shorten(toolOutput)}`);
+}
+
+const VOCABULARY = wordsOf(' the quick brown fox jumps over a lazy dog while seven wizards brew some strong tea');
+
+function generatedWords(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => VOCABULARY[index % VOCABULARY.length] ?? ' word');
+}
+
+function greeting(userText: string): string {
+  const said = shorten(withoutDirective(userText));
+  const opening = said ? `You said: "${said}".` : 'Hello!';
+  return `${opening} I am a simulated upstream, glad to help: each word here is one delta and one token on the bill.`;
+}
+
+const QUOTE_CHARS_MAX = 160;
+
+function shorten(text: string): string {
+  const plain = text.replaceAll(/\s+/g, ' ').trim();
+  if (plain.length <= QUOTE_CHARS_MAX) return plain;
+  // Both ends are kept: Codex puts the exit code first and the command's output last.
+  return `${plain.slice(0, QUOTE_CHARS_MAX / 2)} … ${plain.slice(-QUOTE_CHARS_MAX / 2)}`;
+}
+
+function planEnding(fault: Fault | null): Ending {
+  if (fault?.kind === 'incomplete') return { status: 'incomplete', reason: fault.reason ?? 'max_output_tokens' };
+  if (fault?.kind !== 'failed' && fault?.kind !== 'error_event') return { status: 'completed' };
+  const errorEvent = fault.kind === 'error_event';
+  return {
+    status: 'failed',
+    code: fault.code ?? (errorEvent ? 'insufficient_quota' : 'server_error'),
+    message: fault.message ?? (errorEvent ? QUOTA_MESSAGE : SERVER_MESSAGE),
+    errorEvent,
+    afterEvents: fault.after_events ?? 2,
+  };
+}
+
+const QUOTA_MESSAGE = 'You exceeded your current quota, please check your plan and billing details.';
+const SERVER_MESSAGE = 'The server had an error processing your request. Sorry about that!';

@@ -1,0 +1,40 @@
+import { planAnswer } from './answer-plan.js';
+import { refusals } from './api-error.js';
+import { Bill } from './bill.js';
+import { playEarlyFault } from './early-fault.js';
+import { newId } from './ids.js';
+import { answerAsJson } from './json-answer.js';
+import { ResponseObject } from './response-object.js';
+import type { Answer, Call, Service } from './service.js';
+import { answerAsStream } from './stream-answer.js';
+import { countInputTokens } from './usage.js';
+
+/** Answers `POST /responses`. */
+export async function createResponse(service: Service, call: Call): Promise<void> {
+  const { exchange, body, script } = call;
+  requireKnownPrevious(service, body['previous_response_id']);
+  const streams = body['stream'] === true;
+  // A JSON answer has no events to count: any hold stops it before its first byte.
+  const holdTicket = !streams && script.hold_after_events !== undefined ? service.gate.ticket : null;
+  if (script.first_delay_ms) await exchange.delay(script.first_delay_ms);
+  if (holdTicket !== null) await exchange.pause((resume) => service.gate.wait(holdTicket, resume));
+  if (exchange.isClosed || (await playEarlyFault(call))) return;
+  const answer = prepareAnswer(service, call);
+  await (streams ? answerAsStream(service, call, answer) : answerAsJson(service, call, answer));
+}
+
+function requireKnownPrevious(service: Service, id: unknown): void {
+  if (typeof id === 'string' && !service.stored.has(id)) throw refusals.unknownPreviousResponse(id);
+}
+
+function prepareAnswer(service: Service, call: Call): Answer {
+  const { exchange, body, model, script, fault } = call;
+  const response = new ResponseObject(newId('resp'), body);
+  exchange.responseId = response.id;
+  const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
+  return {
+    plan: planAnswer(body, script, fault),
+    response,
+    bill: new Bill(service.ledger, response.id, model, input, script.usage),
+  };
+}

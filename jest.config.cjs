@@ -1,0 +1,29 @@
+// Jest in CommonJS mode over an ESM code base: test/support/jest-transform.cjs compiles every ES module, ours or not.
+const base = {
+  rootDir: __dirname,
+  testEnvironment: 'node',
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  moduleNameMapper: {
+    '^@app/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1.ts'], // NodeNext: TypeScript imports './x.js'
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  transform: { '\\.([mc]?ts|m?js)$': '<rootDir>/test/support/jest-transform.cjs' },
+  transformIgnorePatterns: [],
+  setupFiles: ['reflect-metadata'],
+};
+const onPostgres = {
+  ...base,
+  globalSetup: '<rootDir>/test/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+};
+
+module.exports = {
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'] },
+    { ...onPostgres, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/*.e2e-spec.ts'] },
+    { ...onPostgres, displayName: 'codex', testMatch: ['<rootDir>/test/codex/*.codex-spec.ts'] },
+  ],
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.cjs'],
+  testTimeout: 30_000,
+};

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { ModelName, ModelPattern, Name } from './fields.js';
+import { pageOf } from './page.js';
+
+const models = z.array(ModelPattern).max(500).meta({ description: 'Models that keys of this group may use' });
+const description = z.string().max(1000);
+
+export const CreateGroup = z
+  .strictObject({ name: Name, description: description.default(''), models: models.default([]) })
+  .meta({ id: 'CreateGroup' });
+export type CreateGroup = z.infer<typeof CreateGroup>;
+
+export const UpdateGroup = z.strictObject({ name: Name, description, models }).partial().meta({ id: 'UpdateGroup' });
+export type UpdateGroup = z.infer<typeof UpdateGroup>;
+
+export const Group = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    description: z.string(),
+    models: z.array(z.string()),
+    key_count: z.int(),
+    created_at: z.string(),
+    updated_at: z.string(),
+  })
+  .meta({ id: 'Group' });
+export type Group = z.infer<typeof Group>;
+
+export const GroupList = pageOf(Group).meta({ id: 'GroupList' });
+
+export const GroupCheckQuery = z.strictObject({ model: ModelName.meta({ description: 'Model name to ask about' }) });
+export type GroupCheckQuery = z.infer<typeof GroupCheckQuery>;
+
+export const GroupCheck = z
+  .object({
+    model: z.string(),
+    allowed: z.boolean(),
+    matched_pattern: z.string().nullable().meta({ description: 'The pattern that allows the model' }),
+    canonical_model: z.string().meta({ description: 'What the name stands for, if it is an alias' }),
+    upstreams: z.array(z.string()).meta({ description: 'Upstreams that would be tried, in order' }),
+    explanation: z.string(),
+  })
+  .meta({ id: 'GroupCheck' });
+export type GroupCheck = z.infer<typeof GroupCheck>;

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { Timestamp } from './fields.js';
+import { idOf } from './ids.js';
+import { PageQuery, pageOf } from './page.js';
+
+const OUTCOMES = [
+  'ok',
+  'client_error',
+  'unauthenticated',
+  'forbidden',
+  'limited',
+  'upstream_error',
+  'gateway_error',
+  'client_left',
+  'upstream_broke_off',
+  'timeout',
+  'gateway_crash',
+] as const;
+
+export const ListRequestsQuery = PageQuery.extend({
+  key: idOf('key').optional(),
+  group: idOf('group').optional(),
+  model: z.string().max(256).optional().meta({ description: 'As the client asked for it' }),
+  upstream: idOf('upstream').optional(),
+  status: z
+    .string()
+    .regex(/^([1-5]\d\d|[1-5]xx)$/, 'must be a status such as 429, or a class such as 4xx')
+    .optional(),
+  outcome: z.enum(OUTCOMES).optional(),
+  session: z.string().max(128).optional(),
+  from: Timestamp.optional().meta({ description: 'Started at or after' }),
+  to: Timestamp.optional().meta({ description: 'Started before' }),
+});
+export type ListRequestsQuery = z.infer<typeof ListRequestsQuery>;
+
+const text = z.string().nullable();
+const count = z.int().nullable();
+
+export const Request = z
+  .object({
+    id: z.string(),
+    started_at: z.string(),
+    key_id: text,
+    key_name: text,
+    group_id: text,
+    group_name: text,
+    model: text.meta({ description: 'As the client asked for it' }),
+    served_model: text.meta({ description: 'As the upstream said it' }),
+    upstream_id: text,
+    upstream_name: text,
+    route: z.string(),
+    kind: z.string(),
+    stream: z.boolean(),
+    status: z.int().meta({ description: 'What the client got; 499 when it left before that' }),
+    upstream_status: z.int().nullable(),
+    outcome: z.enum(OUTCOMES),
+    error_code: text,
+    error_message: text,
+    settlement: z.enum(['open', 'final', 'partial', 'estimated', 'missing', 'unpriced', 'interrupted']),
+    usage_source: z.string(),
+    usage_estimated: z.boolean(),
+    input_tokens: count,
+    cached_tokens: count,
+    cache_write_tokens: count,
+    output_tokens: count,
+    reasoning_tokens: count,
+    cost_usd: text.meta({ description: 'null: unknown, or the model has no price' }),
+    first_byte_ms: z.number().nullable(),
+    duration_ms: z.number(),
+    attempts: z.int(),
+    session_id: text,
+    client: text,
+    client_ip: text,
+    request_bytes: z.int(),
+    response_bytes: z.int(),
+    response_id: text,
+    upstream_request_id: text,
+    client_request_id: text,
+  })
+  .meta({ id: 'Request' });
+export type Request = z.infer<typeof Request>;
+
+export const RequestList = pageOf(Request).meta({ id: 'RequestList' });

@@ -1,0 +1,29 @@
+import { Injectable } from '@nestjs/common';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { PrismaClient } from './generated/client.js';
+
+/** A Prisma client inside a transaction. */
+export type Transaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
+
+const CONNECTIONS_MAX = 10;
+
+/**
+ * The one way to the database. Never waits for ever: neither for a connection nor for a statement. Whoever starts the
+ * process disconnects it last, when all that still writes has been shut down.
+ */
+@Injectable()
+export class PrismaService extends PrismaClient {
+  constructor(connectionString: string) {
+    super({
+      adapter: new PrismaPg({
+        connectionString,
+        max: CONNECTIONS_MAX,
+        connectionTimeoutMillis: 2_000,
+        statement_timeout: 10_000,
+        idle_in_transaction_session_timeout: 10_000,
+        keepAlive: true,
+        application_name: 'tollgate',
+      }),
+    });
+  }
+}

@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import { ChangeFeed, PrismaService } from '@app/database';
+import { type GroupPolicy, modelRule } from './group-policy.js';
+
+/** All groups, in memory. */
+@Injectable()
+export class GroupDirectory {
+  private groups: ReadonlyMap<string, GroupPolicy> = new Map();
+
+  constructor(
+    private readonly prisma: PrismaService,
+    feed: ChangeFeed,
+  ) {
+    feed.subscribe('config', () => this.load());
+  }
+
+  find(id: string): GroupPolicy | undefined {
+    return this.groups.get(id);
+  }
+
+  private async load(): Promise<void> {
+    const rows = await this.prisma.group.findMany({ include: { models: true } });
+    this.groups = new Map(
+      rows.map(({ id, name, models }) => [id, { id, name, models: modelRule(models.map(({ pattern }) => pattern)) }]),
+    );
+  }
+}

@@ -1,0 +1,105 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog, ChangeFeed, PrismaService, type Prisma } from '@app/database';
+import { newId } from '@app/runtime';
+
+/** A group as stored, with its patterns. */
+export type GroupRow = Prisma.GroupGetPayload<{ include: { models: true; _count: { select: { keys: true } } } }>;
+
+export interface GroupInput {
+  name: string;
+  description: string;
+  models: readonly string[];
+}
+
+const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;
+
+/** Makes and changes groups. Every write is audited, and in force in this process when its promise resolves. */
+@Injectable()
+export class GroupsService {
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly audit: AuditLog,
+    private readonly feed: ChangeFeed,
+  ) {}
+
+  /** Newest first; `beforeId` is the last id of the page before. */
+  list(page: { limit: number; beforeId: string | null }): Promise<GroupRow[]> {
+    return this.prisma.group.findMany({
+      where: page.beforeId ? { id: { lt: page.beforeId } } : {},
+      orderBy: { id: 'desc' },
+      take: page.limit,
+      include: WITH_MODELS,
+    });
+  }
+
+  find(id: string): Promise<GroupRow | null> {
+    return this.prisma.group.findUnique({ where: { id }, include: WITH_MODELS });
+  }
+
+  async create(actor: string, { models, ...data }: GroupInput): Promise<GroupRow> {
+    const id = newId();
+    const group = await this.prisma.$transaction(async (tx) => {
+      const created = await tx.group.create({
+        data: { id, ...data, models: { create: unique(models).map((pattern) => ({ pattern })) } },
+        include: WITH_MODELS,
+      });
+      await this.audit.record(tx, {
+        actor,
+        action: 'group.create',
+        objectType: 'group',
+        objectId: id,
+        before: null,
+        after: created,
+      });
+      return created;
+    });
+    await this.feed.refresh();
+    return group;
+  }
+
+  /** null when there is no such group. */
+  async update(actor: string, id: string, { models, ...data }: Partial<GroupInput>): Promise<GroupRow | null> {
+    const group = await this.prisma.$transaction(async (tx) => {
+      const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
+      if (!before) return null;
+      const patterns = models && {
+        deleteMany: {},
+        create: unique(models).map((pattern) => ({ pattern })),
+      };
+      const after = await tx.group.update({
+        where: { id },
+        data: { ...data, ...(patterns ? { models: patterns } : {}) },
+        include: WITH_MODELS,
+      });
+      await this.audit.record(tx, { actor, action: 'group.update', objectType: 'group', objectId: id, before, after });
+      return after;
+    });
+    await this.feed.refresh();
+    return group;
+  }
+
+  /** 'in_use' when keys belong to it, which would be left without permissions. */
+  async remove(actor: string, id: string): Promise<'removed' | 'not_found' | 'in_use'> {
+    const result = await this.prisma.$transaction(async (tx) => {
+      const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
+      if (!before) return 'not_found';
+      if (before._count.keys > 0) return 'in_use';
+      await tx.group.delete({ where: { id } });
+      await this.audit.record(tx, {
+        actor,
+        action: 'group.delete',
+        objectType: 'group',
+        objectId: id,
+        before,
+        after: null,
+      });
+      return 'removed';
+    });
+    await this.feed.refresh();
+    return result;
+  }
+}
+
+function unique(patterns: readonly string[]): string[] {
+  return [...new Set(patterns)];
+}

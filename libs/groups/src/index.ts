@@ -1,0 +1,4 @@
+export { GroupDirectory } from './group-directory.js';
+export { type GroupPolicy, modelRule, type ModelRule } from './group-policy.js';
+export { GroupsModule } from './groups.module.js';
+export { GroupsService, type GroupRow } from './groups.service.js';

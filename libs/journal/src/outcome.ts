@@ -1,0 +1,39 @@
+import type { RequestRecord } from './request-record.js';
+
+/** How a request ended, in one word. */
+export type Outcome =
+  | 'ok'
+  | 'client_error'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'limited'
+  | 'upstream_error'
+  | 'gateway_error'
+  | 'client_left'
+  | 'upstream_broke_off'
+  | 'timeout'
+  | 'gateway_crash';
+
+/** Reads the outcome off a closed record. A client that hangs up after the terminal event has had its answer (Codex always does). */
+export function outcomeOf(record: RequestRecord): Outcome {
+  if (record.isComplete) return record.responseStatus === 'failed' ? 'upstream_error' : 'ok';
+  if (record.cut === 'client') return 'client_left';
+  if (record.cut === 'timeout') return 'timeout';
+  if (record.cut === 'upstream' && record.status < 400) return 'upstream_broke_off';
+  switch (record.status) {
+    case 401:
+      return 'unauthenticated';
+    case 403:
+      return 'forbidden';
+    case 429:
+      // Tollgate's own limits never reach an upstream.
+      return record.attempts > 0 ? 'upstream_error' : 'limited';
+    case 500:
+      return 'gateway_error';
+    case 504:
+      return 'timeout';
+    default:
+      if (record.status >= 500) return 'upstream_error';
+      return record.status >= 400 ? 'client_error' : 'ok';
+  }
+}

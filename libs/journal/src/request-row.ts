@@ -1,0 +1,144 @@
+import { isIP } from 'node:net';
+import { outcomeOf } from './outcome.js';
+import type { RequestRecord } from './request-record.js';
+
+/** A row of request_log, as the database has it. */
+export interface RequestRow {
+  id: string;
+  started_at: Date;
+  key_id: string | null;
+  key_name: string | null;
+  group_id: string | null;
+  group_name: string | null;
+  model: string | null;
+  served_model: string | null;
+  upstream_id: string | null;
+  upstream_name: string | null;
+  route: string;
+  kind: string;
+  stream: boolean;
+  status: number;
+  upstream_status: number | null;
+  outcome: string;
+  error_code: string | null;
+  error_message: string | null;
+  settlement: string;
+  usage_source: string;
+  input_tokens: bigint | null;
+  cached_tokens: bigint | null;
+  cache_write_tokens: bigint | null;
+  output_tokens: bigint | null;
+  reasoning_tokens: bigint | null;
+  cost_nano_usd: bigint | null;
+  price_id: string | null;
+  first_byte_ms: number | null;
+  duration_ms: number;
+  attempts: number;
+  request_bytes: bigint;
+  response_bytes: bigint;
+  session_id: string | null;
+  client: string | null;
+  client_ip: string | null;
+  response_id: string | null;
+  upstream_request_id: string | null;
+  client_request_id: string | null;
+}
+
+/** Column types of a batch insert, in the table's order. */
+export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
+  id: 'uuid',
+  started_at: 'timestamptz',
+  key_id: 'uuid',
+  key_name: 'text',
+  group_id: 'uuid',
+  group_name: 'text',
+  model: 'text',
+  served_model: 'text',
+  upstream_id: 'uuid',
+  upstream_name: 'text',
+  route: 'text',
+  kind: 'text',
+  stream: 'boolean',
+  status: 'smallint',
+  upstream_status: 'smallint',
+  outcome: 'text',
+  error_code: 'text',
+  error_message: 'text',
+  settlement: 'text',
+  usage_source: 'text',
+  input_tokens: 'bigint',
+  cached_tokens: 'bigint',
+  cache_write_tokens: 'bigint',
+  output_tokens: 'bigint',
+  reasoning_tokens: 'bigint',
+  cost_nano_usd: 'bigint',
+  price_id: 'uuid',
+  first_byte_ms: 'double precision',
+  duration_ms: 'double precision',
+  attempts: 'smallint',
+  request_bytes: 'bigint',
+  response_bytes: 'bigint',
+  session_id: 'text',
+  client: 'text',
+  client_ip: 'inet',
+  response_id: 'text',
+  upstream_request_id: 'text',
+  client_request_id: 'text',
+};
+
+type JsonRow = Record<keyof RequestRow, string | number | boolean | null>;
+
+/** The record as one element of the batch's JSON. Texts that came from outside are made storable and kept short. */
+export function toJsonRow(record: RequestRecord): JsonRow {
+  const { usage } = record;
+  return {
+    id: record.id,
+    started_at: new Date(record.startedAtMs).toISOString(),
+    key_id: record.keyId,
+    key_name: record.keyName,
+    group_id: record.groupId,
+    group_name: record.groupName,
+    model: storable(record.model, 256),
+    served_model: storable(record.servedModel, 256),
+    upstream_id: record.upstreamId,
+    upstream_name: record.upstreamName,
+    route: storable(record.route, 256) ?? '',
+    kind: record.kind,
+    stream: record.stream,
+    status: record.status,
+    upstream_status: record.upstreamStatus,
+    outcome: outcomeOf(record),
+    error_code: storable(record.errorCode, 128),
+    error_message: storable(record.errorMessage, 300),
+    settlement: record.settlement,
+    usage_source: record.usageSource,
+    input_tokens: usage?.inputTokens ?? null,
+    cached_tokens: usage?.cachedTokens ?? null,
+    cache_write_tokens: usage?.cacheWriteTokens ?? null,
+    output_tokens: usage?.outputTokens ?? null,
+    reasoning_tokens: usage?.reasoningTokens ?? null,
+    // As a string: a JSON number would lose digits beyond 2^53.
+    cost_nano_usd: record.costNanoUsd === null ? null : String(record.costNanoUsd),
+    price_id: record.priceId,
+    first_byte_ms: record.firstByteMs === null ? null : roundMs(record.firstByteMs),
+    duration_ms: roundMs(record.durationMs),
+    attempts: record.attempts,
+    request_bytes: record.requestBytes,
+    response_bytes: record.responseBytes,
+    session_id: storable(record.sessionId, 128),
+    client: storable(record.client, 128),
+    client_ip: record.clientIp && isIP(record.clientIp) ? record.clientIp : null,
+    response_id: storable(record.responseId, 256),
+    upstream_request_id: storable(record.upstreamRequestId, 256),
+    client_request_id: storable(record.clientRequestId, 128),
+  };
+}
+
+/** PostgreSQL stores neither NUL nor lone surrogates: one such text would make it refuse the whole batch. */
+function storable(text: string | null, lengthMax: number): string | null {
+  return text === null ? null : text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
+}
+
+function roundMs(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

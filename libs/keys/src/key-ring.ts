@@ -1,0 +1,111 @@
+import { Injectable } from '@nestjs/common';
+import { ChangeFeed, PrismaService } from '@app/database';
+import { GroupDirectory, type GroupPolicy, modelRule, type ModelRule } from '@app/groups';
+import { Clock } from '@app/runtime';
+import { checkSecret } from './key-secret.js';
+
+/** Whoever presented a valid key, and what it may do. */
+export interface Caller {
+  readonly keyId: string;
+  readonly keyName: string;
+  readonly group: GroupPolicy;
+  /** narrows the group's models; null: all of them */
+  readonly models: ModelRule | null;
+}
+
+interface HeldKey {
+  readonly id: string;
+  readonly name: string;
+  readonly groupId: string;
+  readonly models: ModelRule | null;
+  readonly hashes: readonly string[];
+  /** Infinity when it never expires; 0 when it is revoked. */
+  readonly validUntilMs: number;
+  readonly previousHash: string | null;
+  readonly previousValidUntilMs: number;
+}
+
+const SELECTED = {
+  id: true,
+  name: true,
+  groupId: true,
+  models: true,
+  secretHash: true,
+  previousSecretHash: true,
+  previousSecretExpiresAt: true,
+  expiresAt: true,
+  revokedAt: true,
+} as const;
+
+/**
+ * Turns a presented key into its caller, from memory: all keys are held here under the full SHA-256 of their secrets and
+ * kept fresh by the change feed. Secrets carry 256 random bits, so one fast hash is enough.
+ */
+@Injectable()
+export class KeyRing {
+  private byHash = new Map<string, HeldKey>();
+  private byId = new Map<string, HeldKey>();
+
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly groups: GroupDirectory,
+    private readonly clock: Clock,
+    feed: ChangeFeed,
+  ) {
+    feed.subscribe('keys', (since) => this.load(since));
+  }
+
+  /** undefined when the key is malformed, unknown, expired or revoked. */
+  find(secret: string): Caller | undefined {
+    const hash = checkSecret(secret);
+    const key = hash === null ? undefined : this.byHash.get(hash);
+    if (!key) return undefined;
+    const now = this.clock.now();
+    if (now >= key.validUntilMs) return undefined;
+    if (hash === key.previousHash && now >= key.previousValidUntilMs) return undefined;
+    const group = this.groups.find(key.groupId);
+    return group && { keyId: key.id, keyName: key.name, group, models: key.models };
+  }
+
+  private async load(since: bigint | null): Promise<void> {
+    const rows = await this.prisma.apiKey.findMany({
+      where: since === null ? {} : { changeSeq: { gt: since } },
+      select: SELECTED,
+    });
+    if (since === null) {
+      this.byHash = new Map();
+      this.byId = new Map();
+    }
+    for (const row of rows) {
+      for (const hash of this.byId.get(row.id)?.hashes ?? []) this.byHash.delete(hash);
+      const key = held(row);
+      this.byId.set(key.id, key);
+      for (const hash of key.hashes) this.byHash.set(hash, key);
+    }
+  }
+}
+
+function held(row: {
+  id: string;
+  name: string;
+  groupId: string;
+  models: string[];
+  secretHash: Uint8Array;
+  previousSecretHash: Uint8Array | null;
+  previousSecretExpiresAt: Date | null;
+  expiresAt: Date | null;
+  revokedAt: Date | null;
+}): HeldKey {
+  const current = Buffer.from(row.secretHash).toString('hex');
+  const previous = row.previousSecretHash && Buffer.from(row.previousSecretHash).toString('hex');
+  return {
+    id: row.id,
+    name: row.name,
+    groupId: row.groupId,
+    models: row.models.length > 0 ? modelRule(row.models) : null,
+    hashes: previous ? [current, previous] : [current],
+    validUntilMs: row.revokedAt ? 0 : (row.expiresAt?.getTime() ?? Infinity),
+    previousHash: previous,
+    previousValidUntilMs: row.previousSecretExpiresAt?.getTime() ?? 0,
+  };
+}

@@ -1,0 +1,130 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import { newId } from '@app/runtime';
+import type { ModelPrice } from './model-price.js';
+import type { ModelRoute } from './model-catalog.js';
+
+/** A model as stored, with its upstreams and its newest price. */
+export type ModelRow = Prisma.ModelGetPayload<{ include: { upstreams: true; prices: true } }>;
+
+export interface ModelInput {
+  name: string;
+  aliases: readonly string[];
+  upstreams: readonly ModelRoute[];
+  /** null: the model has no price. A change adds a version; what was charged stays as it was. */
+  prices: Omit<ModelPrice, 'id'> | null;
+}
+
+export type ModelRefusal =
+  { refused: 'name_taken'; name: string } | { refused: 'unknown_upstream'; upstreamId: string };
+
+const WITH_ALL = { upstreams: true, prices: { orderBy: { effectiveFrom: 'desc' }, take: 1 } } as const;
+
+/** Makes and changes models. Every write is audited, and in force in this process when its promise resolves. */
+@Injectable()
+export class ModelsService {
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly audit: AuditLog,
+    private readonly feed: ChangeFeed,
+  ) {}
+
+  /** Newest first; `beforeId` is the last id of the page before. */
+  list(page: { limit: number; beforeId: string | null }): Promise<ModelRow[]> {
+    return this.prisma.model.findMany({
+      where: page.beforeId ? { id: { lt: page.beforeId } } : {},
+      orderBy: { id: 'desc' },
+      take: page.limit,
+      include: WITH_ALL,
+    });
+  }
+
+  find(id: string): Promise<ModelRow | null> {
+    return this.prisma.model.findUnique({ where: { id }, include: WITH_ALL });
+  }
+
+  async create(actor: string, input: ModelInput): Promise<ModelRow | ModelRefusal> {
+    const id = newId();
+    const result = await this.prisma.$transaction(async (tx) => {
+      const refusal = await this.refusal(tx, id, input);
+      if (refusal) return refusal;
+      await tx.model.create({ data: { id, name: input.name, aliases: [...new Set(input.aliases)] } });
+      await this.putRoutes(tx, id, input.upstreams);
+      if (input.prices) await this.addPrice(tx, id, input.prices);
+      const after = await tx.model.findUniqueOrThrow({ where: { id }, include: WITH_ALL });
+      await this.record(tx, actor, 'model.create', null, after);
+      return after;
+    });
+    await this.feed.refresh();
+    return result;
+  }
+
+  /** null when there is no such model. */
+  async update(actor: string, id: string, input: Partial<ModelInput>): Promise<ModelRow | ModelRefusal | null> {
+    const result = await this.prisma.$transaction(async (tx) => {
+      const before = await tx.model.findUnique({ where: { id }, include: WITH_ALL });
+      if (!before) return null;
+      const refusal = await this.refusal(tx, id, input);
+      if (refusal) return refusal;
+      const { name, aliases, upstreams, prices } = input;
+      await tx.model.update({
+        where: { id },
+        data: { ...(name ? { name } : {}), ...(aliases ? { aliases: [...new Set(aliases)] } : {}) },
+      });
+      if (upstreams) await this.putRoutes(tx, id, upstreams);
+      if (prices) await this.addPrice(tx, id, prices);
+      if (prices === null) await tx.modelPrice.deleteMany({ where: { modelId: id } });
+      const after = await tx.model.findUniqueOrThrow({ where: { id }, include: WITH_ALL });
+      await this.record(tx, actor, 'model.update', before, after);
+      return after;
+    });
+    await this.feed.refresh();
+    return result;
+  }
+
+  /** False when there is no such model. */
+  async remove(actor: string, id: string): Promise<boolean> {
+    const removed = await this.prisma.$transaction(async (tx) => {
+      const before = await tx.model.findUnique({ where: { id }, include: WITH_ALL });
+      if (!before) return false;
+      await tx.model.delete({ where: { id } });
+      await this.record(tx, actor, 'model.delete', before, null);
+      return true;
+    });
+    await this.feed.refresh();
+    return removed;
+  }
+
+  /** A name or alias may lead to one model only, and a route only to an upstream that exists. */
+  private async refusal(tx: Transaction, id: string, input: Partial<ModelInput>): Promise<ModelRefusal | null> {
+    const names = [...(input.name ? [input.name] : []), ...(input.aliases ?? [])];
+    const taken = await tx.model.findFirst({
+      where: { id: { not: id }, OR: [{ name: { in: names } }, { aliases: { hasSome: names } }] },
+    });
+    if (taken) {
+      const name = names.find((wanted) => wanted === taken.name || taken.aliases.includes(wanted)) ?? taken.name;
+      return { refused: 'name_taken', name };
+    }
+    for (const { upstreamId } of input.upstreams ?? []) {
+      if (!(await tx.upstream.findUnique({ where: { id: upstreamId } }))) {
+        return { refused: 'unknown_upstream', upstreamId };
+      }
+    }
+    return null;
+  }
+
+  private async putRoutes(tx: Transaction, modelId: string, routes: readonly ModelRoute[]): Promise<void> {
+    await tx.modelUpstream.deleteMany({ where: { modelId } });
+    const byUpstream = new Map(routes.map((route) => [route.upstreamId, route]));
+    await tx.modelUpstream.createMany({ data: [...byUpstream.values()].map((route) => ({ modelId, ...route })) });
+  }
+
+  private async addPrice(tx: Transaction, modelId: string, prices: Omit<ModelPrice, 'id'>): Promise<void> {
+    await tx.modelPrice.create({ data: { id: newId(), modelId, ...prices } });
+  }
+
+  private record(tx: Transaction, actor: string, action: string, before: ModelRow | null, after: ModelRow | null) {
+    const objectId = (before ?? after)?.id ?? '';
+    return this.audit.record(tx, { actor, action, objectType: 'model', objectId, before, after });
+  }
+}

@@ -1,0 +1,20 @@
+/** One entry per failure that Tollgate answers itself on the data plane; `docs/errors.md` is checked against it. */
+export const ERROR_CATALOGUE = {
+  invalid_api_key: { status: 401, type: 'invalid_request_error' },
+  model_not_found: { status: 403, type: 'invalid_request_error' },
+  unknown_url: { status: 404, type: 'invalid_request_error' },
+  invalid_json: { status: 400, type: 'invalid_request_error' },
+  missing_required_parameter: { status: 400, type: 'invalid_request_error' },
+  invalid_type: { status: 400, type: 'invalid_request_error' },
+  invalid_request: { status: 400, type: 'invalid_request_error' },
+  request_too_large: { status: 413, type: 'invalid_request_error' },
+  unsupported_content_encoding: { status: 415, type: 'invalid_request_error' },
+  websocket_not_supported: { status: 426, type: 'invalid_request_error' },
+  rate_limit_exceeded: { status: 429, type: 'rate_limit_exceeded' },
+  internal_error: { status: 500, type: 'server_error' },
+  upstream_error: { status: 502, type: 'upstream_error' },
+  server_is_overloaded: { status: 503, type: 'server_is_overloaded' },
+  upstream_timeout: { status: 504, type: 'upstream_timeout' },
+} as const satisfies Record<string, { status: number; type: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;

@@ -1,0 +1,104 @@
+import { GatewayError } from './gateway-error.js';
+
+/** The words of the gateway: every data-plane failure is made here, so that its text is written once. */
+export const errors = {
+  missingKey: () =>
+    new GatewayError(
+      'invalid_api_key',
+      'No API key was sent. Send it as "Authorization: Bearer sk-tg-…"; in Codex CLI set env_key of your model provider and export that variable without a line break at its end.',
+    ),
+  invalidKey: () =>
+    new GatewayError(
+      'invalid_api_key',
+      'The API key is not valid: it is mistyped, unknown, expired or revoked. Check the key or ask your operator for a new one.',
+    ),
+  modelNotAllowed: (model: string, allowed: readonly string[]) =>
+    new GatewayError(
+      'model_not_found',
+      `The model '${model}' is not available to this API key. ${
+        allowed.length > 0
+          ? `Use one of: ${allowed.join(', ')}.`
+          : 'It may use no model yet: ask your operator to allow one.'
+      }`,
+      { param: 'model' },
+    ),
+  unknownUrl: (method: string, path: string) =>
+    new GatewayError('unknown_url', `Unknown URL (${method} ${path}). ${routeAdvice(path)}`),
+  invalidJson: (reason: string, cause?: unknown) =>
+    new GatewayError('invalid_json', `The request body is not valid JSON: ${reason}. Send one JSON object.`, { cause }),
+  missingParameter: (param: string) =>
+    new GatewayError(
+      'missing_required_parameter',
+      `Missing required parameter: '${param}'. Add it to the request body.`,
+      {
+        param,
+      },
+    ),
+  invalidType: (param: string, expected: string) =>
+    new GatewayError('invalid_type', `Invalid type for '${param}': ${expected} was expected.`, { param }),
+  invalidRequest: (message: string, cause?: unknown) => new GatewayError('invalid_request', message, { cause }),
+  requestTooLarge: (limitBytes: number) =>
+    new GatewayError(
+      'request_too_large',
+      `The request body is larger than the ${Math.floor(limitBytes / 1024 / 1024)} MiB that this gateway accepts. Send less: shorten the history or the images.`,
+    ),
+  unsupportedContentEncoding: (encoding: string) =>
+    new GatewayError(
+      'unsupported_content_encoding',
+      `The content-encoding '${encoding}' is not supported. Send the body uncompressed.`,
+      { headers: { 'accept-encoding': 'identity' } },
+    ),
+  websocketNotSupported: () =>
+    new GatewayError(
+      'websocket_not_supported',
+      'This gateway does not speak WebSocket. Send POST /v1/responses instead (Codex CLI does so by itself).',
+    ),
+  upstreamRateLimited: (retryAfterSeconds: number, cause: unknown) =>
+    new GatewayError(
+      'rate_limit_exceeded',
+      `The model provider is limiting this gateway's requests. Please try again in ${retryAfterSeconds} s.`,
+      { retryAfterSeconds, cause },
+    ),
+  noUpstream: (model: string) =>
+    new GatewayError(
+      'server_is_overloaded',
+      `No upstream of this gateway serves the model '${model}' right now. Try again later or ask your operator.`,
+      { retryAfterSeconds: 5 },
+    ),
+  upstreamOverloaded: (retryAfterSeconds: number, cause: unknown) =>
+    new GatewayError(
+      'server_is_overloaded',
+      `The model provider is overloaded. Please try again in ${retryAfterSeconds} s.`,
+      { retryAfterSeconds, cause },
+    ),
+  shuttingDown: () =>
+    new GatewayError('server_is_overloaded', 'This gateway is shutting down. Send the request again.', {
+      retryAfterSeconds: 1,
+      headers: { connection: 'close' },
+    }),
+  upstreamFailed: (cause: unknown) =>
+    new GatewayError(
+      'upstream_error',
+      'The model provider could not be reached or did not answer properly. Try again; if it stays, give your operator the request id.',
+      { cause },
+    ),
+  upstreamTimeout: (cause: unknown) =>
+    new GatewayError(
+      'upstream_timeout',
+      'The model provider did not answer in time. Try again; for long work use stream: true.',
+      { cause },
+    ),
+  internal: (cause: unknown) =>
+    new GatewayError(
+      'internal_error',
+      'The gateway failed on this request. Try again; if it stays, give your operator the request id.',
+      { cause },
+    ),
+} as const;
+
+function routeAdvice(path: string): string {
+  if (/(^|\/)chat\/completions\/?$/.test(path) || /(^|\/)completions\/?$/.test(path)) {
+    return 'Chat Completions is not served here: use POST /v1/responses; in Codex CLI set wire_api = "responses".';
+  }
+  return 'The route for model calls is POST /v1/responses; in Codex CLI set base_url to this server, with or without /v1.';
+}

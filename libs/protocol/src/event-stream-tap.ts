@@ -1,0 +1,239 @@
+import { scanObject } from './json-scan.js';
+import { readResponseSummary, type ResponseSummary } from './response-summary.js';
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+/** How much of a line decides whether its event matters; longer than the longest prefix looked for. */
+const HEAD_BYTES = 64;
+/** How much of an event is searched for its sequence number, which stands right behind its type. */
+const SEQUENCE_SEARCH_BYTES = 256;
+/** A captured event larger than this is let go: its usage is then missing, the stream is not. */
+const CAPTURE_BYTES_MAX = 32 * 1024 * 1024;
+
+const UNDECIDED = 0;
+const SKIP = 1;
+const CAPTURE = 2;
+
+/** How a stream of response events ended. */
+export interface TerminalEvent extends ResponseSummary {
+  readonly type: 'response.completed' | 'response.incomplete' | 'response.failed' | 'error';
+}
+
+/**
+ * Watches a stream of Responses API events go by and notes how it ended, without parsing the events on the way: only the
+ * first bytes of each `data:` line are looked at, and only `response.created` and the terminal event are read. Any split of
+ * the bytes into chunks gives the same result.
+ */
+export class EventStreamTap {
+  /** The terminal event, once it has passed whole. */
+  terminal: TerminalEvent | null = null;
+  /** The response's id, from the first event that names it. */
+  responseId: string | null = null;
+
+  private readonly head = Buffer.allocUnsafe(HEAD_BYTES);
+  private lineLength = 0;
+  private decision = UNDECIDED;
+  private captured: Buffer[] | null = null;
+  private capturedBytes = 0;
+  private lineFirstByte = 0;
+  private eventHasData = false;
+  /** Data events that have passed whole. */
+  private eventCount = 0;
+  /** Where the newest data line starts, if it stood in one chunk; committed when its event is whole. */
+  private line: Buffer | null = null;
+  private lastLine: Buffer | null = null;
+
+  /**
+   * Takes the next bytes and returns how many of them end in a whole event: the rest belongs to an event that is still
+   * coming. 0 when no event ends in this chunk.
+   */
+  push(chunk: Buffer): number {
+    let boundary = 0;
+    let at = 0;
+    while (at < chunk.length) {
+      const newline = chunk.indexOf(NEWLINE, at);
+      const end = newline === -1 ? chunk.length : newline;
+      if (end > at) this.takeLinePart(chunk, at, end, newline !== -1);
+      if (newline === -1) break;
+      if (this.endLine()) boundary = newline + 1;
+      at = newline + 1;
+    }
+    return boundary;
+  }
+
+  /** To be called at the end of the bytes: a last event without its blank line still counts. */
+  end(): void {
+    if (this.lineLength > 0) this.endLine();
+    this.endEvent();
+  }
+
+  /** The sequence number that an event appended to the stream has to carry. */
+  nextSequenceNumber(): number {
+    const text = this.lastLine?.toString('latin1', 0, SEQUENCE_SEARCH_BYTES) ?? '';
+    const found = /"sequence_number"\s*:\s*(\d{1,15})/.exec(text);
+    return found ? Number(found[1]) + 1 : this.eventCount;
+  }
+
+  private takeLinePart(chunk: Buffer, start: number, end: number, isLineEnd: boolean): void {
+    const length = end - start;
+    if (this.lineLength === 0) this.lineFirstByte = chunk[start] ?? 0;
+    if (this.decision === UNDECIDED) {
+      if (this.lineLength === 0 && (length >= HEAD_BYTES || isLineEnd)) {
+        this.decision = this.classify(chunk, start, end);
+        if (this.eventHasData) this.line ??= chunk.subarray(start, end);
+        if (this.decision === CAPTURE) this.capture(chunk.subarray(dataStart(chunk, start), end));
+      } else {
+        const copied = chunk.copy(
+          this.head,
+          this.lineLength,
+          start,
+          Math.min(end, start + HEAD_BYTES - this.lineLength),
+        );
+        if (this.lineLength + copied === HEAD_BYTES)
+          this.decideFromHead(HEAD_BYTES, chunk.subarray(start + copied, end));
+      }
+    } else if (this.decision === CAPTURE) this.capture(chunk.subarray(start, end));
+    this.lineLength += length;
+  }
+
+  /** Decides on a line that came in pieces: its first bytes are in `head`, `rest` is what follows them. */
+  private decideFromHead(length: number, rest: Buffer | null): void {
+    this.decision = this.classify(this.head, 0, length);
+    if (this.decision !== CAPTURE) return;
+    this.capture(Buffer.from(this.head.subarray(dataStart(this.head, 0), length)));
+    if (rest) this.capture(rest);
+  }
+
+  /** Returns true when the line was blank, i.e. ended an event. */
+  private endLine(): boolean {
+    const { lineLength } = this;
+    const isBlank = lineLength === 0 || (lineLength === 1 && this.lineFirstByte === CARRIAGE_RETURN);
+    if (!isBlank && this.decision === UNDECIDED) this.decideFromHead(Math.min(lineLength, HEAD_BYTES), null);
+    this.lineLength = 0;
+    this.decision = UNDECIDED;
+    if (isBlank) this.endEvent();
+    return isBlank;
+  }
+
+  private classify(bytes: Buffer, start: number, end: number): number {
+    if (!startsWith(bytes, start, end, 'data:')) return SKIP;
+    const isContinuation = this.eventHasData;
+    this.eventHasData = true;
+    if (isContinuation) return this.captured ? CAPTURE : SKIP;
+    return this.isWanted(bytes, dataStart(bytes, start), end) ? CAPTURE : SKIP;
+  }
+
+  /** Whether the event that starts here has to be read: it ends the stream, names the response, or hides its type. */
+  private isWanted(bytes: Buffer, start: number, end: number): boolean {
+    if (!startsWith(bytes, start, end, '{"type":"')) return bytes[start] === 0x7b;
+    const type = start + 9;
+    if (!startsWith(bytes, type, end, 'response.')) return startsWith(bytes, type, end, 'error"');
+    const name = type + 9;
+    switch (bytes[name]) {
+      case 0x63:
+        return (
+          startsWith(bytes, name, end, 'completed"') ||
+          (this.responseId === null && startsWith(bytes, name, end, 'created"'))
+        );
+      case 0x66:
+        return startsWith(bytes, name, end, 'failed"');
+      case 0x69:
+        return startsWith(bytes, name, end, 'incomplete"');
+      default:
+        return false;
+    }
+  }
+
+  private capture(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.captured ??= [];
+    this.capturedBytes += bytes.length;
+    if (this.capturedBytes <= CAPTURE_BYTES_MAX) this.captured.push(bytes);
+  }
+
+  private endEvent(): void {
+    if (this.eventHasData) {
+      this.eventCount++;
+      this.lastLine = this.line;
+    }
+    const { captured } = this;
+    if (captured && this.capturedBytes <= CAPTURE_BYTES_MAX) {
+      this.read(captured.length === 1 && captured[0] ? captured[0] : Buffer.concat(captured));
+    }
+    this.captured = null;
+    this.capturedBytes = 0;
+    this.eventHasData = false;
+    this.line = null;
+  }
+
+  private read(data: Buffer): void {
+    const event = readEvent(data);
+    if (!event) return;
+    const { type, response } = event;
+    this.responseId ??= response?.id ?? null;
+    switch (type) {
+      case 'response.completed':
+      case 'response.incomplete':
+      case 'response.failed':
+        this.terminal = { ...(response ?? NO_RESPONSE), type };
+        break;
+      case 'error':
+        // A response.failed usually follows and then counts (protocol.md §2.6).
+        this.terminal ??= { ...NO_RESPONSE, ...event.error, type };
+        break;
+      default:
+    }
+  }
+}
+
+const NO_RESPONSE: ResponseSummary = {
+  id: null,
+  model: null,
+  status: null,
+  usage: null,
+  errorCode: null,
+  errorMessage: null,
+};
+
+interface ReadEvent {
+  type: unknown;
+  response: ResponseSummary | null;
+  error: { errorCode: string | null; errorMessage: string | null };
+}
+
+function readEvent(data: Buffer): ReadEvent | null {
+  try {
+    const { spans } = scanObject(data, ['type', 'response']);
+    const [typeStart = -1, typeEnd = -1, start = -1, end = -1] = spans;
+    const type: unknown = typeStart === -1 ? null : JSON.parse(data.toString('utf8', typeStart, typeEnd));
+    const response = start === -1 ? null : readResponseSummary(data.subarray(start, end));
+    return { type, response, error: type === 'error' ? readError(data) : { errorCode: null, errorMessage: null } };
+  } catch {
+    // Not JSON: it passes through as it is, and says nothing to the log.
+    return null;
+  }
+}
+
+/** The wire nests an error event's fields, the documentation shows them flat (protocol.md §0.3). */
+function readError(data: Buffer): { errorCode: string | null; errorMessage: string | null } {
+  const event = JSON.parse(data.toString('utf8')) as Record<string, unknown>;
+  const error = (typeof event.error === 'object' && event.error !== null ? event.error : event) as Record<
+    string,
+    unknown
+  >;
+  return {
+    errorCode: typeof error.code === 'string' ? error.code : null,
+    errorMessage: typeof error.message === 'string' ? error.message : null,
+  };
+}
+
+/** Offset of a data line's value: one space after the colon belongs to the field, not to the value. */
+function dataStart(bytes: Buffer, lineStart: number): number {
+  return bytes[lineStart + 5] === 0x20 ? lineStart + 6 : lineStart + 5;
+}
+
+function startsWith(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start < text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}

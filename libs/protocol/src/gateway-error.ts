@@ -1,0 +1,47 @@
+import { ERROR_CATALOGUE, type ErrorCode } from './error-catalogue.js';
+
+export interface GatewayErrorOptions {
+  /** The request field at fault. */
+  param?: string;
+  retryAfterSeconds?: number;
+  headers?: Readonly<Record<string, string>>;
+  /** What really happened: for the log, never for the client. */
+  cause?: unknown;
+}
+
+/**
+ * A failure that Tollgate answers itself. `code` decides status and type (see the catalogue) and is stable for clients;
+ * `message` is a full sentence that says what to do.
+ */
+export class GatewayError extends Error {
+  readonly status: number;
+  readonly type: string;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly options: GatewayErrorOptions = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.status = ERROR_CATALOGUE[code].status;
+    this.type = ERROR_CATALOGUE[code].type;
+  }
+
+  /** The body in OpenAI's shape, which both Codex and the SDKs read. */
+  toBody(): { error: { message: string; type: string; param: string | null; code: string } } {
+    return {
+      error: { message: this.message, type: this.type, param: this.options.param ?? null, code: this.code },
+    };
+  }
+
+  /** Response headers that belong to the error. */
+  toHeaders(): Record<string, string> {
+    const { retryAfterSeconds, headers } = this.options;
+    if (retryAfterSeconds === undefined) return { ...headers };
+    return {
+      ...headers,
+      'retry-after': String(Math.ceil(retryAfterSeconds)),
+      'retry-after-ms': String(Math.round(retryAfterSeconds * 1000)),
+    };
+  }
+}

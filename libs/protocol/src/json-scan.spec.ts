@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { JsonSyntaxError, scanObject } from './json-scan.js';
+
+function member(text: string, name: string): unknown {
+  const raw = Buffer.from(text);
+  const { spans } = scanObject(raw, [name]);
+  const [start = -1, end = -1] = spans;
+  return start === -1 ? undefined : JSON.parse(raw.toString('utf8', start, end));
+}
+
+describe('scanObject', () => {
+  it('finds every top-level member of any object exactly as JSON.parse does', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }),
+        fc.nat(4),
+        (object, indent) => {
+          const text = JSON.stringify(object, null, indent);
+          for (const [name, value] of Object.entries(object)) {
+            expect(JSON.stringify(member(text, name))).toBe(JSON.stringify(value));
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('refuses every text with a character missing or doubled that JSON.parse refuses for its structure', () => {
+    const text = '{"model":"gpt","n":[1,-2.5e3,true,false,null,{"a":{}}],"s":"q\\"\\\\"}';
+    fc.assert(
+      fc.property(
+        fc.nat(text.length - 1),
+        fc.constantFrom('', '{', '}', '[', ']', ',', ':', '"', '0', '-', 'x'),
+        (at, by) => {
+          const broken = text.slice(0, at) + by + text.slice(at + 1);
+          const isObject = (() => {
+            try {
+              return typeof JSON.parse(broken) === 'object';
+            } catch {
+              return false;
+            }
+          })();
+          if (isObject) expect(() => scanObject(Buffer.from(broken), [])).not.toThrow();
+          else if (!/\\[^"\\]/.test(broken)) expect(() => scanObject(Buffer.from(broken), [])).toThrow(JsonSyntaxError);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    '',
+    ' ',
+    'null',
+    '[]',
+    '"x"',
+    '{',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,}',
+    '{"a":1} x',
+    '{a:1}',
+    '{"a":01}',
+    '{"a":"',
+    '{"a":tru',
+    '\ufeff{}',
+  ])('refuses %j', (text) => expect(() => scanObject(Buffer.from(text), [])).toThrow(JsonSyntaxError));
+
+  it('refuses a wanted member that stands twice, also when one of them is written with escapes', () => {
+    expect(() => scanObject(Buffer.from('{"model":"a","model":"b"}'), ['model'])).toThrow("'model' stands twice");
+    expect(() => scanObject(Buffer.from('{"model":"a","mod\\u0065l":"b"}'), ['model'])).toThrow("'model' stands twice");
+    expect(member('{"mod\\u0065l":"b"}', 'model')).toBe('b');
+  });
+
+  it('does not look for members below the top level', () => {
+    expect(member('{"input":[{"model":"inner"}],"x":{"model":1}}', 'model')).toBeUndefined();
+  });
+
+  it('reads strings with many escapes and quotes', () => {
+    const text = '\\"'.repeat(500) + 'x'.repeat(200) + '\\\\';
+    expect(member(JSON.stringify({ a: text, model: 'm' }), 'model')).toBe('m');
+  });
+
+  it('refuses nesting deeper than 128 levels', () => {
+    const nested = (depth: number) => Buffer.from(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`);
+    expect(() => scanObject(nested(127), [])).not.toThrow();
+    expect(() => scanObject(nested(1_000_000), [])).toThrow('nested deeper');
+  });
+});

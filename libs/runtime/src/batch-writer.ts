@@ -1,0 +1,95 @@
+/** How a batch writer writes, and how much it may hold. */
+export interface BatchWriterOptions<T> {
+  /** Writes the rows or throws; the same rows come again after a failure, so it must be idempotent. */
+  write(rows: readonly T[]): Promise<void>;
+  rowsPerBatchMax: number;
+  /** How long a row waits for others to share its batch. */
+  delayMs: number;
+  /** Rows held while writing fails; beyond it the oldest are let go, so that memory stays bounded. */
+  pendingMax: number;
+  /** Told of each failed write and of rows that were let go. */
+  onFailure(error: unknown, pendingRows: number): void;
+  onDropped(rows: number): void;
+}
+
+const RETRY_DELAY_MS_MAX = 5_000;
+
+/** Collects rows and writes them in batches, one batch at a time, in order, with retries, off the caller's path. */
+export class BatchWriter<T> {
+  private pending: T[] = [];
+  private timer: NodeJS.Timeout | null = null;
+  private writing: Promise<void> | null = null;
+  private failuresInARow = 0;
+
+  constructor(private readonly options: BatchWriterOptions<T>) {}
+
+  /** Rows that are not written yet. */
+  get pendingRows(): number {
+    return this.pending.length;
+  }
+
+  add(row: T): void {
+    this.pending.push(row);
+    const { pendingMax, rowsPerBatchMax, delayMs } = this.options;
+    if (this.pending.length > pendingMax) {
+      // A tenth at once, not one by one: shifting an array of this size for every row would be felt.
+      const dropped = this.pending.splice(0, Math.max(1, Math.floor(pendingMax / 10))).length;
+      this.options.onDropped(dropped);
+    }
+    if (this.writing) return;
+    if (this.pending.length >= rowsPerBatchMax && this.failuresInARow === 0) void this.writeAll();
+    else
+      this.timer ??= setTimeout(() => void this.writeAll(), this.failuresInARow === 0 ? delayMs : this.retryDelayMs());
+  }
+
+  /** Writes what is pending now. Resolves when it is written, or when `timeoutMs` has passed. */
+  async flush(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.pending.length > 0 && performance.now() < deadline) {
+      await Promise.race([this.writing ?? this.writeAll(), timeout(deadline - performance.now())]);
+      if (this.failuresInARow > 0) await timeout(Math.min(this.retryDelayMs(), deadline - performance.now()));
+    }
+  }
+
+  private writeAll(): Promise<void> {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    this.writing ??= this.writeBatches().finally(() => {
+      this.writing = null;
+      if (this.pending.length > 0) {
+        this.timer ??= setTimeout(
+          () => void this.writeAll(),
+          this.failuresInARow ? this.retryDelayMs() : this.options.delayMs,
+        );
+      }
+    });
+    return this.writing;
+  }
+
+  private async writeBatches(): Promise<void> {
+    do {
+      const batch = this.pending.slice(0, this.options.rowsPerBatchMax);
+      try {
+        await this.options.write(batch);
+        // Rows may have been let go at the front meanwhile: take away exactly those that were written.
+        const written = new Set(batch);
+        this.pending = this.pending.filter((row) => !written.has(row));
+        this.failuresInARow = 0;
+      } catch (error) {
+        this.failuresInARow++;
+        this.options.onFailure(error, this.pending.length);
+        return;
+      }
+    } while (this.pending.length >= this.options.rowsPerBatchMax);
+  }
+
+  private retryDelayMs(): number {
+    return Math.min(RETRY_DELAY_MS_MAX, 100 * 2 ** Math.min(this.failuresInARow, 10));
+  }
+}
+
+function timeout(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.max(0, ms));
+  });
+}

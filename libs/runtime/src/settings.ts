@@ -1,0 +1,97 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+/** Thrown for an environment that Tollgate cannot start with; the message is one line for the operator. */
+export class SettingsError extends Error {}
+
+const MASTER_KEY_BYTES = 32;
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
+
+/** Every environment variable that Tollgate reads. docs/operators.md lists them and is checked against this schema. */
+export const environment = z.object({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: z.coerce
+    .number({ error: 'must be a port number' })
+    .int()
+    .min(0, 'must be a port number')
+    .max(65_535, 'must be a port number')
+    .default(8080),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
+  DATA_DIR: z.string().min(1).default('.tollgate'),
+  MASTER_KEY: z
+    .string()
+    .refine((text) => Buffer.from(text, 'base64').length === MASTER_KEY_BYTES && /^[A-Za-z0-9+/_-]+=*$/.test(text), {
+      error: 'must be 32 bytes in base64 (make one with: openssl rand -base64 32)',
+    })
+    .optional(),
+  ADMIN_TOKEN: z.string().min(8, 'must have at least 8 characters').optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: httpUrl.optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' }).optional(),
+  TOLLGATE_CONFIG: z.string().min(1).optional(),
+  UPSTREAM_PRIVATE_CIDRS: z
+    .string()
+    .refine((text) => text.split(',').every((cidr) => isCidr(cidr.trim())), {
+      error: 'must be a comma-separated list of CIDR blocks such as 10.0.0.0/8',
+    })
+    .optional(),
+  DEMO: z.enum(['auto', 'off'], { error: 'must be auto or off' }).default('auto'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be one of fatal, error, warn, info, debug, trace, silent',
+    })
+    .default('info'),
+});
+
+/** What the process was started with, parsed once and handed to whoever needs it. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  /** null: start the embedded PostgreSQL */
+  readonly databaseUrl: string | null;
+  readonly dataDir: string;
+  readonly masterKey: Buffer | null;
+  readonly adminToken: string | null;
+  readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
+  readonly demo: 'auto' | 'off';
+  readonly logLevel: string;
+  /** Names of variables that are set but have no effect in this release. */
+  readonly withoutEffect: readonly string[];
+}
+
+/** Variables of the contract whose feature comes with a later release: they are checked, and said to be without effect. */
+const NOT_YET_USED = ['REDIS_URL', 'TOLLGATE_CONFIG', 'UPSTREAM_PRIVATE_CIDRS'] as const;
+
+/** @throws SettingsError naming the variable that is wrong; values are never repeated, as they may be secrets */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  // A variable set to nothing, as compose files do, is a variable that is not set.
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environment.safeParse(present);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new SettingsError(`${issue?.path.join('.') ?? 'environment'} ${issue?.message ?? 'is invalid'}`);
+  }
+  const { data } = parsed;
+  return {
+    host: data.HOST,
+    port: data.PORT,
+    databaseUrl: data.DATABASE_URL ?? null,
+    dataDir: resolve(data.DATA_DIR),
+    masterKey: data.MASTER_KEY ? Buffer.from(data.MASTER_KEY, 'base64') : null,
+    adminToken: data.ADMIN_TOKEN ?? null,
+    openai: data.OPENAI_API_KEY
+      ? { apiKey: data.OPENAI_API_KEY, baseUrl: data.OPENAI_BASE_URL ?? 'https://api.openai.com/v1' }
+      : null,
+    demo: data.DEMO,
+    logLevel: data.LOG_LEVEL,
+    withoutEffect: NOT_YET_USED.filter((name) => data[name] !== undefined),
+  };
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const family = isIP(address);
+  return family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
