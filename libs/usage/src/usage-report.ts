@@ -128,9 +128,11 @@ function totals(table: string, from: number, to: number): Prisma.Sql {
 
 function rows(from: number, to: number): Prisma.Sql {
   return Prisma.sql`
-    SELECT started_at, coalesce(key_id, ${NO_ID}::uuid), coalesce(group_id, ${NO_ID}::uuid), coalesce(model, ''),
-      coalesce(upstream_id, ${NO_ID}::uuid), 1, CASE WHEN outcome IN ('ok', 'client_left') THEN 0 ELSE 1 END,
-      coalesce(input_tokens, 0), coalesce(cached_tokens, 0), coalesce(cache_write_tokens, 0),
-      coalesce(output_tokens, 0), coalesce(reasoning_tokens, 0), coalesce(cost_nano_usd, 0)
+    SELECT started_at AS at, coalesce(key_id, ${NO_ID}::uuid) AS key_id, coalesce(group_id, ${NO_ID}::uuid) AS group_id,
+      coalesce(model, '') AS model, coalesce(upstream_id, ${NO_ID}::uuid) AS upstream_id, 1 AS requests,
+      CASE WHEN outcome IN ('ok', 'client_left') THEN 0 ELSE 1 END AS errors,
+      coalesce(input_tokens, 0) AS input_tokens, coalesce(cached_tokens, 0) AS cached_tokens,
+      coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(output_tokens, 0) AS output_tokens,
+      coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd
     FROM request_log WHERE started_at >= ${new Date(from)} AND started_at < ${new Date(to)}`;
 }

@@ -1,0 +1,70 @@
+import type { Group, IssuedKey, Upstream } from '@app/contract';
+
+export interface AdminAnswer {
+  status: number;
+  headers: Headers;
+  body: unknown;
+}
+
+/** Talks to the admin API as a script would. */
+export class AdminClient {
+  constructor(
+    private readonly url: () => string,
+    private readonly token: string,
+  ) {}
+
+  get(path: string): Promise<AdminAnswer> {
+    return this.call('GET', path);
+  }
+
+  post(path: string, body?: unknown): Promise<AdminAnswer> {
+    return this.call('POST', path, body);
+  }
+
+  patch(path: string, body: unknown): Promise<AdminAnswer> {
+    return this.call('PATCH', path, body);
+  }
+
+  delete(path: string): Promise<AdminAnswer> {
+    return this.call('DELETE', path);
+  }
+
+  /** Makes something that must succeed. */
+  async create<T>(path: string, body: unknown): Promise<T> {
+    const answer = await this.post(path, body);
+    if (answer.status !== 201) throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body as T;
+  }
+
+  /** A group and a key in it, and optionally the upstream that serves them: what most tests need. */
+  async issueKey(options: { models?: string[]; upstreamBaseUrl?: string; kind?: string } = {}): Promise<Issued> {
+    const { models = ['*'], upstreamBaseUrl, kind = 'openai' } = options;
+    const suffix = Math.random().toString(36).slice(2, 10);
+    const group = await this.create<Group>('/groups', { name: `group-${suffix}`, models });
+    const key = await this.create<IssuedKey>('/keys', { name: `key-${suffix}`, group_id: group.id });
+    const upstream = upstreamBaseUrl
+      ? await this.create<Upstream>('/upstreams', { name: `upstream-${suffix}`, kind, base_url: upstreamBaseUrl })
+      : null;
+    return { group, key, secret: key.secret, upstream };
+  }
+
+  private async call(method: string, path: string, body?: unknown): Promise<AdminAnswer> {
+    const response = await fetch(`${this.url()}/admin/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
+  }
+}
+
+export interface Issued {
+  group: Group;
+  key: IssuedKey;
+  secret: string;
+  upstream: Upstream | null;
+}
