@@ -4,7 +4,6 @@
 import { readFileSync, appendFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { basename } from 'node:path';
 const require = createRequire(import.meta.url);
 const dbg = process.env.SHIM_LOG ? (...a) => appendFileSync(process.env.SHIM_LOG, a.join(' ') + '\n') : () => {};
 const argv = process.argv.slice(2);
@@ -47,7 +46,7 @@ function cfg(url) {
   };
 }
 async function admin(c, sql) {
-  const { schema, ...rest } = c;
+  const { schema: _schema, ...rest } = c;
   let cl, e;
   for (const database of ['postgres', 'template1', rest.database]) {
     cl = new pg.Client({ ...rest, database });
@@ -185,7 +184,7 @@ function engine() {
   })());
 }
 const methods = {
-  async createDatabase(p) {
+  async createDatabase() {
     const c = cfg(datasource.url);
     const r = await admin(c, `SELECT 1 FROM pg_database WHERE datname = '${c.database.replaceAll("'", "''")}'`);
     if (r.rowCount) throw Object.assign(new Error(`Database \`${c.database}\` already exists`), { code: 'P1009' });
@@ -195,7 +194,7 @@ const methods = {
   async getDatabaseVersion(p) {
     return (await engine()).version(p);
   },
-  async ensureConnectionValidity(p) {
+  async ensureConnectionValidity() {
     const c = cfg(datasource.url);
     const cl = new pg.Client({ ...c });
     try {

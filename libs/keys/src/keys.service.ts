@@ -165,6 +165,11 @@ function stored(secret: string): { secretHash: Uint8Array<ArrayBuffer>; prefix: 
   };
 }
 
-function withoutHashes({ secretHash: _, previousSecretHash: __, group: ___, ...rest }: KeyRow): object {
+function withoutHashes({
+  secretHash: _hash,
+  previousSecretHash: _previousHash,
+  group: _group,
+  ...rest
+}: KeyRow): object {
   return rest;
 }

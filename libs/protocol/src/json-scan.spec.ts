@@ -8,6 +8,24 @@ function member(text: string, name: string): unknown {
   return start === -1 ? undefined : JSON.parse(raw.toString('utf8', start, end));
 }
 
+function isAccepted(text: string): boolean {
+  try {
+    scanObject(Buffer.from(text), []);
+    return true;
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return false;
+    throw error;
+  }
+}
+
+function isParsedObject(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === 'object';
+  } catch {
+    return false;
+  }
+}
+
 describe('scanObject', () => {
   it('finds every top-level member of any object exactly as JSON.parse does', () => {
     fc.assert(
@@ -25,7 +43,7 @@ describe('scanObject', () => {
     );
   });
 
-  it('refuses every text with a character missing or doubled that JSON.parse refuses for its structure', () => {
+  it('agrees with JSON.parse on any text in which one character is missing, doubled or another', () => {
     const text = '{"model":"gpt","n":[1,-2.5e3,true,false,null,{"a":{}}],"s":"q\\"\\\\"}';
     fc.assert(
       fc.property(
@@ -33,15 +51,9 @@ describe('scanObject', () => {
         fc.constantFrom('', '{', '}', '[', ']', ',', ':', '"', '0', '-', 'x'),
         (at, by) => {
           const broken = text.slice(0, at) + by + text.slice(at + 1);
-          const isObject = (() => {
-            try {
-              return typeof JSON.parse(broken) === 'object';
-            } catch {
-              return false;
-            }
-          })();
-          if (isObject) expect(() => scanObject(Buffer.from(broken), [])).not.toThrow();
-          else if (!/\\[^"\\]/.test(broken)) expect(() => scanObject(Buffer.from(broken), [])).toThrow(JsonSyntaxError);
+          // What stands behind a backslash is left to whoever decodes the string.
+          fc.pre(!/\\[^"\\]/.test(broken));
+          expect(isAccepted(broken)).toBe(isParsedObject(broken));
         },
       ),
       { numRuns: 2000 },

@@ -121,6 +121,6 @@ export class UpstreamsService {
   }
 }
 
-function withoutCredential({ credentialSealed: _, ...rest }: UpstreamRow): object {
+function withoutCredential({ credentialSealed: _credentialSealed, ...rest }: UpstreamRow): object {
   return rest;
 }
