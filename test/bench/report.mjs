@@ -32,7 +32,8 @@ export function print({ title, ratioOf, rounds, targets }) {
   const rows = Object.entries(targets).map(([target, { ratios, ...figures }]) => [target, figures, ratios]);
   console.table(Object.fromEntries(rows.map(([target, figures]) => [target, figures])));
   for (const [target, , ratios] of rows) {
-    if (target !== BARE) console.log(`${target}/${BARE} by round: ${ratios.map((ratio) => ratio.toFixed(2)).join('  ')}`);
+    if (target !== BARE)
+      console.log(`${target}/${BARE} by round: ${ratios.map((ratio) => ratio.toFixed(2)).join('  ')}`);
   }
 }
 

@@ -14,8 +14,18 @@ const RSS_EVERY_MS = 100;
  */
 export const scenarios = [
   { name: 'paced', title: 'SSE, an event every 20 ms', ratioOf: 'cpuMicrosPerEvent', run: runPaced },
-  { name: 'json', title: `JSON, 4 KB request, ${CONNECTIONS} connections`, ratioOf: 'cpuMicrosPerRequest', run: runJson },
-  { name: 'burst', title: `SSE, bursts of 200 events, ${CONNECTIONS} streams`, ratioOf: 'cpuMicrosPerEvent', run: runBurst },
+  {
+    name: 'json',
+    title: `JSON, 4 KB request, ${CONNECTIONS} connections`,
+    ratioOf: 'cpuMicrosPerRequest',
+    run: runJson,
+  },
+  {
+    name: 'burst',
+    title: `SSE, bursts of 200 events, ${CONNECTIONS} streams`,
+    ratioOf: 'cpuMicrosPerEvent',
+    run: runBurst,
+  },
 ];
 
 async function runJson(target, { seconds }) {
@@ -49,9 +59,7 @@ async function runJson(target, { seconds }) {
 
 async function runBurst(target, { seconds }) {
   const body = requestBody(models.burst, true);
-  const { result, cpu } = await withCpu(target, () =>
-    loadStreams(target, { body, connections: CONNECTIONS, seconds }),
-  );
+  const { result, cpu } = await withCpu(target, () => loadStreams(target, { body, connections: CONNECTIONS, seconds }));
   return streamFigures(result, cpu);
 }
 

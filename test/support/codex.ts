@@ -1,16 +1,21 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 const FETCHED = join(__dirname, '../../node_modules/.cache/codex/node_modules/.bin/codex');
-/** What the expectations of the suite were measured with. */
+/** What the expectations of test/codex/ were measured with. */
 const SERIES = '0.169.';
-const MODEL = 'gpt-5.5';
-const TIME_LIMIT_MS = 60_000;
-// As a user would run it from a script, in a container that has no sandbox and no repository.
-const FLAGS = ['--skip-git-repo-check', '--sandbox', 'danger-full-access'];
+const TIME_LIMIT_MS = 40_000;
+const FLAGS = [
+  // What a user of a container without a sandbox and without a repository needs, too.
+  '--skip-git-repo-check',
+  '--sandbox=danger-full-access',
+  // Otherwise it looks for plugins at GitHub and sends metrics to OpenAI while it works.
+  '--disable=plugins',
+  '--config=analytics.enabled=false',
+];
 
 /** A Codex CLI of this machine. */
 export interface Codex {
@@ -24,7 +29,7 @@ export function findCodex(): Codex | null {
   const { CODEX_BIN, PATH = '' } = process.env;
   if (CODEX_BIN) {
     const version = versionOf(CODEX_BIN);
-    if (version === null) throw new Error(`CODEX_BIN does not run: ${CODEX_BIN}`);
+    if (version === null) throw new Error(`CODEX_BIN is not a Codex CLI that runs: ${CODEX_BIN}`);
     return { path: CODEX_BIN, version };
   }
   for (const path of [FETCHED, ...PATH.split(delimiter).map((folder) => join(folder, 'codex'))]) {
@@ -38,56 +43,47 @@ export interface CodexOptions {
   codex: Codex;
   baseUrl: string;
   key: string;
-  /** What follows `codex exec` and the flags. */
+  /** What follows `codex exec` and its flags. */
   args: string[];
-  /** A user's home to run in, so that a later run finds the sessions of an earlier one; default: one that is thrown away. */
+  /** A home for several runs, so that the later ones find the sessions of the earlier ones; default: one for this run. */
   home?: string;
 }
 
+/** What a run of Codex left behind. */
 export interface CodexRun {
   code: number | null;
   stdout: string;
   stderr: string;
+  /** What the terminal shows before its first rule, without the note that there is nothing on stdin. */
+  heading: string[];
+  /** Its settings as the terminal shows them, such as `model` and `session id`. */
+  settings: Record<string, string>;
+  /** What the terminal shows from the prompt on. */
+  transcript: string[];
 }
 
-/** Runs `codex exec` as a user who has nothing configured but this gateway, until it exits. */
+/** Runs `codex exec` as a user would who has set up nothing but this gateway, and waits for its end. */
 export async function runCodex(options: CodexOptions): Promise<CodexRun> {
-  const home = options.home ?? mkdtempSync(join(tmpdir(), 'tollgate-codex-'));
+  const home = options.home ?? newCodexHome();
   try {
     return await execute(options, home);
   } finally {
-    if (!options.home) rmSync(home, { recursive: true, force: true });
+    if (!options.home) removeCodexHome(home);
   }
 }
 
-async function execute({ codex, baseUrl, key, args }: CodexOptions, home: string): Promise<CodexRun> {
-  const codexHome = join(home, '.codex');
-  const folder = join(home, 'project');
-  for (const path of [codexHome, folder]) mkdirSync(path, { recursive: true });
-  writeFileSync(join(codexHome, 'config.toml'), configuration(baseUrl));
-  const child = spawn(codex.path, ['exec', ...FLAGS, ...args], {
-    cwd: folder,
-    // Nothing of the machine's own: a proxy, another key or the log level of Codex would change what is tested.
-    env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: codexHome, TOLLGATE_KEY: key },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // npm's launcher starts the true binary: only the whole group can be ended
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const limit = setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), TIME_LIMIT_MS);
-  try {
-    const [code] = (await once(child, 'close')) as [number | null];
-    return { code, stdout, stderr };
-  } finally {
-    clearTimeout(limit);
-  }
+/** A home folder to run Codex in, by the path that Codex shows. */
+export function newCodexHome(): string {
+  return mkdtempSync(join(realpathSync(tmpdir()), 'tollgate-codex-'));
 }
 
-/** The config.toml of docs/codex.md: what a user has to write, and no more. */
+export function removeCodexHome(home: string): void {
+  rmSync(home, { recursive: true, force: true });
+}
+
+/** The config.toml of such a user. */
 function configuration(baseUrl: string): string {
-  return `model = "${MODEL}"
+  return `model = "gpt-5.5"
 model_provider = "tollgate"
 
 [model_providers.tollgate]
@@ -96,6 +92,43 @@ base_url = "${baseUrl}"
 env_key = "TOLLGATE_KEY"
 wire_api = "responses"
 `;
+}
+
+async function execute({ codex, baseUrl, key, args }: CodexOptions, home: string): Promise<CodexRun> {
+  const codexHome = join(home, '.codex');
+  const folder = join(home, 'project');
+  const temporary = join(home, 'tmp');
+  for (const path of [codexHome, folder, temporary]) mkdirSync(path, { recursive: true });
+  writeFileSync(join(codexHome, 'config.toml'), configuration(baseUrl));
+
+  const child = spawn(codex.path, ['exec', ...FLAGS, ...args], {
+    cwd: folder,
+    // Nothing else of this machine, where a proxy or a log level may be set. Codex warns of a home below TMPDIR.
+    env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: codexHome, TMPDIR: temporary, TOLLGATE_KEY: key },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: TIME_LIMIT_MS,
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (child.killed) throw new Error(`Codex did not end within ${TIME_LIMIT_MS} ms:\n${stdout}${stderr}`);
+  return { code, stdout, stderr, ...readTerminal(stderr) };
+}
+
+/** The parts of what Codex prints to its user: a heading, its settings between two rules, and the transcript. */
+function readTerminal(stderr: string): Pick<CodexRun, 'heading' | 'settings' | 'transcript'> {
+  const [heading = '', settings = '', ...transcript] = stderr.split('--------\n');
+  return {
+    heading: lines(heading).filter((line) => line !== 'Reading additional input from stdin...'),
+    settings: Object.fromEntries(lines(settings).map((line) => line.split(': ', 2) as [string, string])),
+    transcript: lines(transcript.join('--------\n')),
+  };
+}
+
+function lines(text: string): string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
 function versionOf(path: string): string | null {

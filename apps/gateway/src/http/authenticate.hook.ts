@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { KeyRing, LastUsed } from '@app/keys';
 import { errors } from '@app/protocol';
 import { type GatewayRequest, isControlPlane } from './gateway-request.js';
+import { BODY_BYTES_MAX } from './raw-body.js';
 
 /**
  * Says who calls, and refuses who has no valid key, before a byte of the body is read: strangers cannot make the gateway
@@ -30,6 +31,8 @@ export function authenticateRequests(fastify: FastifyInstance, keys: KeyRing, la
     }
     const encoding = request.headers['content-encoding'];
     if (encoding && encoding !== 'identity') return done(errors.unsupportedContentEncoding(encoding.slice(0, 64)));
+    // Refused here and not while reading, the rest of the body is drained, so that its sender gets to see the answer.
+    if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) return done(errors.requestTooLarge(BODY_BYTES_MAX));
     done();
   });
 }

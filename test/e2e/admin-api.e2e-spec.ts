@@ -1,0 +1,316 @@
+import type { Group, IssuedKey, Key, Model, Page, Problem, Upstream } from '../../libs/contract/src/index.js';
+import { Simulator } from '../../apps/simulator/src/simulator.js';
+import { ADMIN_TOKEN, TestGateway } from '../support/gateway.js';
+import { call, callBody } from '../support/responses-client.js';
+
+let gateway: TestGateway;
+let simulator: Simulator;
+
+beforeAll(async () => {
+  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
+});
+afterAll(async () => {
+  await gateway.stop();
+  await simulator.close();
+});
+
+const statusWith = async (secret: string) => (await call(gateway.url, callBody('hi'), { secret })).status;
+const problem = (answer: { body: unknown }) => answer.body as Problem;
+
+describe('who may call', () => {
+  it.each(['/keys', '/groups', '/models', '/upstreams', '/requests', '/usage'])(
+    '%s needs the admin token',
+    async (path) => {
+      for (const authorization of [undefined, 'Bearer wrong-token', `Basic ${ADMIN_TOKEN}`]) {
+        const response = await fetch(`${gateway.url}/admin/v1${path}`, {
+          headers: authorization ? { authorization } : {},
+        });
+        expect(response.status).toBe(401);
+        expect(response.headers.get('content-type')).toBe('application/problem+json');
+        expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+      }
+    },
+  );
+
+  it('is not a holder of a model key, nor may the admin token call models', async () => {
+    const { secret } = await gateway.admin.issueKey();
+    const response = await fetch(`${gateway.url}/admin/v1/keys`, { headers: { authorization: `Bearer ${secret}` } });
+    expect(response.status).toBe(401);
+    expect(await statusWith(ADMIN_TOKEN)).toBe(401);
+  });
+});
+
+describe('what is not valid', () => {
+  it.each<[string, object, string]>([
+    ['/groups', {}, 'name'],
+    ['/groups', { name: 'g', models: 'gpt' }, 'models'],
+    ['/groups', { name: 'g', models: ['a', 'b c'] }, 'models.1'],
+    ['/groups', { name: 'g', budget: 1 }, 'budget'],
+    ['/keys', { name: 'k' }, 'group_id'],
+    ['/keys', { name: 'k', group_id: 'grp_1' }, 'group_id'],
+    ['/keys', { name: 'k', group_id: `grp_${'0'.repeat(32)}` }, 'group_id'],
+    ['/keys', { name: 'k', group_id: `grp_${'0'.repeat(32)}`, expires_at: 'tomorrow' }, 'expires_at'],
+    ['/upstreams', { name: 'u', base_url: 'ftp://x' }, 'base_url'],
+    ['/upstreams', { name: 'u', base_url: 'http://user:pass@x' }, 'base_url'],
+    ['/upstreams', { name: 'u', base_url: 'http://x', kind: 'azure' }, 'kind'],
+    ['/upstreams', { name: 'u', base_url: 'http://x', credential: 'a\nb' }, 'credential'],
+    [
+      '/models',
+      { name: 'm', prices: { input_per_million_usd: '1', output_per_million_usd: -1 } },
+      'prices.output_per_million_usd',
+    ],
+    ['/models', { name: 'm', upstreams: [{ upstream_id: `ups_${'0'.repeat(32)}` }] }, 'upstreams'],
+  ])('POST %s %j is answered 422 and names %s', async (path, body, field) => {
+    const answer = await gateway.admin.post(path, body);
+    expect(answer.status).toBe(422);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(problem(answer).errors?.map((error) => error.path)).toContain(field);
+    expect(problem(answer)).toMatchObject({ status: 422, code: 'validation_failed' });
+  });
+
+  it.each([
+    ['/requests?limit=1000', 'limit'],
+    ['/requests?status=abc', 'status'],
+    ['/requests?from=yesterday', 'from'],
+    ['/requests?cursor=x', 'cursor'],
+    ['/requests?nonsense=1', 'nonsense'],
+    ['/usage?bucket=week', 'bucket'],
+    ['/usage?group_by=key,colour', 'group_by.1'],
+    ['/usage?start=2026-02-01T00:00:00Z&end=2026-01-01T00:00:00Z', 'end'],
+  ])('GET %s is answered 422 and names %s', async (path, field) => {
+    const answer = await gateway.admin.get(path);
+    expect(answer.status).toBe(422);
+    expect(problem(answer).errors?.map((error) => error.path)).toContain(field);
+  });
+
+  it('is answered 400 when it is not JSON, 404 when it does not exist, 409 when the name is taken', async () => {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const malformed = await fetch(`${gateway.url}/admin/v1/groups`, { method: 'POST', headers, body: '{"name":' });
+    expect(malformed.status).toBe(400);
+    expect((await gateway.admin.get(`/keys/key_${'0'.repeat(32)}`)).status).toBe(404);
+    expect((await gateway.admin.get('/nothing')).status).toBe(404);
+    await gateway.admin.create('/groups', { name: 'twice' });
+    expect((await gateway.admin.post('/groups', { name: 'twice' })).status).toBe(409);
+  });
+});
+
+describe('keys', () => {
+  it('tell their secret once, are stored as a hash, and work at once', async () => {
+    const { secret, key } = await gateway.admin.issueKey({ upstreamBaseUrl: simulator.baseUrl });
+    expect(secret).toMatch(/^sk-tg-[0-9A-Za-z]{49}$/);
+    expect(key).toMatchObject({ prefix: secret.slice(0, 12), last4: secret.slice(-4), status: 'active' });
+    expect((await gateway.admin.get(`/keys/${key.id}`)).body).not.toHaveProperty('secret');
+    expect(await statusWith(secret)).toBe(200);
+    const dump = await gateway.database.query('SELECT k::text, a::text FROM api_keys k CROSS JOIN audit_entries a');
+    expect(JSON.stringify(dump)).not.toContain(secret.slice(12));
+  });
+
+  it('are refused as soon as they are revoked, and once they are deleted', async () => {
+    const revoked = await gateway.admin.issueKey();
+    expect((await gateway.admin.post(`/keys/${revoked.key.id}/revoke`)).body).toMatchObject({ status: 'revoked' });
+    expect(await statusWith(revoked.secret)).toBe(401);
+    const deleted = await gateway.admin.issueKey();
+    expect((await gateway.admin.delete(`/keys/${deleted.key.id}`)).status).toBe(204);
+    expect(await statusWith(deleted.secret)).toBe(401);
+    expect((await gateway.admin.get(`/keys/${deleted.key.id}`)).status).toBe(404);
+  });
+
+  it('go on working with the old secret for the overlap of a rotation, and no longer', async () => {
+    const { key, secret } = await gateway.admin.issueKey();
+    const rotated = (await gateway.admin.post(`/keys/${key.id}/rotate`)).body as IssuedKey;
+    expect(rotated.secret).not.toBe(secret);
+    expect([await statusWith(secret), await statusWith(rotated.secret)]).toEqual([200, 200]);
+    const again = (await gateway.admin.post(`/keys/${key.id}/rotate`, { overlap_seconds: 0 })).body as IssuedKey;
+    expect(await statusWith(secret)).toBe(401);
+    expect(await statusWith(rotated.secret)).toBe(401);
+    expect(await statusWith(again.secret)).toBe(200);
+  });
+
+  it('may narrow the models of their group, and are changed in place', async () => {
+    const { group } = await gateway.admin.issueKey({ models: ['gpt-5*'] });
+    const key = await gateway.admin.create<IssuedKey>('/keys', {
+      name: 'narrow',
+      group_id: group.id,
+      models: ['gpt-5.5-mini'],
+      owner: 'ann@example.com',
+    });
+    expect(await statusWith(key.secret)).toBe(403);
+    const changed = (await gateway.admin.patch(`/keys/${key.id}`, { models: null, name: 'wide' })).body as Key;
+    expect(changed).toMatchObject({ models: null, name: 'wide', owner: 'ann@example.com' });
+    expect(await statusWith(key.secret)).toBe(200);
+  });
+
+  it('are listed newest first, in pages', async () => {
+    const { group } = await gateway.admin.issueKey();
+    for (const name of ['a', 'b', 'c']) await gateway.admin.create('/keys', { name, group_id: group.id });
+    const first = (await gateway.admin.get(`/keys?group=${group.id}&limit=2`)).body as Page<Key>;
+    expect(first.data.map(({ name }) => name)).toEqual(['c', 'b']);
+    const second = (await gateway.admin.get(`/keys?group=${group.id}&limit=2&cursor=${first.next_cursor}`))
+      .body as Page<Key>;
+    expect(second.data.map(({ name }) => name)[0]).toBe('a');
+    expect(second.next_cursor).toBeNull();
+  });
+});
+
+describe('groups', () => {
+  it('decide which models their keys see and may use, from the next request on', async () => {
+    const { group, secret } = await gateway.admin.issueKey({ models: ['gpt-5.5'] });
+    const models = async () => {
+      const { body } = await call(gateway.url, null, { method: 'GET', path: '/v1/models', secret });
+      return (JSON.parse(body.toString()) as { data: { id: string }[] }).data.map(({ id }) => id);
+    };
+    expect(await models()).toEqual(['gpt-5.5']);
+    expect(await statusWith(secret)).toBe(200);
+    await gateway.admin.patch(`/groups/${group.id}`, { models: ['other'] });
+    expect(await models()).toEqual(['other']);
+    expect(await statusWith(secret)).toBe(403);
+  });
+
+  it('explain whether a model may be used', async () => {
+    const { group } = await gateway.admin.issueKey({ models: ['gpt-5*'] });
+    expect((await gateway.admin.get(`/groups/${group.id}/check?model=gpt-5.5`)).body).toMatchObject({
+      allowed: true,
+      matched_pattern: 'gpt-5*',
+    });
+    expect((await gateway.admin.get(`/groups/${group.id}/check?model=o9`)).body).toMatchObject({ allowed: false });
+  });
+
+  it('cannot be deleted while they have keys', async () => {
+    const { group, key } = await gateway.admin.issueKey();
+    expect((await gateway.admin.delete(`/groups/${group.id}`)).status).toBe(409);
+    await gateway.admin.delete(`/keys/${key.id}`);
+    expect((await gateway.admin.delete(`/groups/${group.id}`)).status).toBe(204);
+    expect(((await gateway.admin.get('/groups')).body as Page<Group>).data.map(({ id }) => id)).not.toContain(group.id);
+  });
+});
+
+describe('upstreams', () => {
+  it('never show their credential, and store it sealed', async () => {
+    const upstream = await gateway.admin.create<Upstream>('/upstreams', {
+      name: 'sealed',
+      base_url: `${simulator.url}/`,
+      credential: 'sk-very-secret',
+    });
+    expect(JSON.stringify(upstream)).not.toContain('sk-very-secret');
+    expect(upstream).toMatchObject({
+      base_url: simulator.baseUrl,
+      credential_fingerprint: expect.stringMatching(/^[0-9a-f]{8}$/),
+    });
+    const [row] = await gateway.database.query<{ sealed: string; audit: string }>(
+      `SELECT encode(credential_sealed, 'escape') AS sealed, (SELECT string_agg(a::text, '') FROM audit_entries a) AS audit
+       FROM upstreams WHERE name = 'sealed'`,
+    );
+    expect(row?.sealed).not.toContain('secret');
+    expect(row?.audit).not.toContain('sk-very-secret');
+  });
+
+  it('lose their credential when they are moved to another host without one', async () => {
+    const { id } = await gateway.admin.create<Upstream>('/upstreams', {
+      name: 'moved',
+      base_url: 'http://127.0.0.1:9',
+      credential: 'abc',
+    });
+    const renamed = (await gateway.admin.patch(`/upstreams/${id}`, { name: 'moved-2' })).body as Upstream;
+    expect(renamed.credential_fingerprint).not.toBeNull();
+    const moved = (await gateway.admin.patch(`/upstreams/${id}`, { base_url: 'http://127.0.0.1:10' })).body as Upstream;
+    expect(moved).toMatchObject({ credential_fingerprint: null, base_url: 'http://127.0.0.1:10/v1' });
+  });
+
+  it('can be tested, disabled and deleted', async () => {
+    const { id } = await gateway.admin.create<Upstream>('/upstreams', { name: 'tested', base_url: simulator.baseUrl });
+    expect((await gateway.admin.post(`/upstreams/${id}/test`)).body).toMatchObject({
+      ok: true,
+      status: 200,
+      problem: null,
+    });
+    await gateway.admin.patch(`/upstreams/${id}`, { base_url: 'http://127.0.0.1:9' });
+    expect((await gateway.admin.post(`/upstreams/${id}/test`)).body).toMatchObject({ ok: false, status: null });
+    expect((await gateway.admin.patch(`/upstreams/${id}`, { enabled: false })).body).toMatchObject({
+      state: 'disabled',
+    });
+    expect((await gateway.admin.delete(`/upstreams/${id}`)).status).toBe(204);
+  });
+});
+
+describe('models', () => {
+  it('hold names, aliases, routes and exact prices; a name leads to one model only', async () => {
+    const model = await gateway.admin.create<Model>('/models', {
+      name: 'priced',
+      aliases: ['p'],
+      prices: { input_per_million_usd: '1.25', cached_input_per_million_usd: '0.125', output_per_million_usd: '10' },
+    });
+    expect(model.prices).toEqual({
+      input_per_million_usd: '1.25',
+      cached_input_per_million_usd: '0.125',
+      cache_write_per_million_usd: '1.25',
+      output_per_million_usd: '10',
+      reasoning_per_million_usd: '10',
+      per_request_usd: '0',
+    });
+    expect((await gateway.admin.post('/models', { name: 'other', aliases: ['priced'] })).status).toBe(409);
+    expect((await gateway.admin.post('/models', { name: 'p' })).status).toBe(409);
+    const changed = (await gateway.admin.patch(`/models/${model.id}`, { aliases: ['q'], prices: null })).body as Model;
+    expect(changed).toMatchObject({ name: 'priced', aliases: ['q'], prices: null });
+    expect((await gateway.admin.delete(`/models/${model.id}`)).status).toBe(204);
+  });
+});
+
+describe('every write', () => {
+  it('leaves exactly one audit entry', async () => {
+    const count = async () =>
+      Number((await gateway.database.query<{ n: string }>('SELECT count(*) AS n FROM audit_entries'))[0]?.n);
+    const before = await count();
+    const group = await gateway.admin.create<Group>('/groups', { name: 'audited' });
+    await gateway.admin.patch(`/groups/${group.id}`, { description: 'x' });
+    await gateway.admin.post('/groups', { name: 'audited' });
+    await gateway.admin.delete(`/groups/${group.id}`);
+    expect((await count()) - before).toBe(3);
+  });
+});
+
+describe('the description of the API', () => {
+  it('lists every route of the contract, with schemas', async () => {
+    const document = (await (await fetch(`${gateway.url}/admin/v1/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, unknown>>;
+      components: { schemas: Record<string, unknown> };
+    };
+    const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path.replace('/admin/v1', '')}`),
+    );
+    expect(routes.toSorted()).toEqual(
+      [
+        'delete /groups/{id}',
+        'delete /keys/{id}',
+        'delete /models/{id}',
+        'delete /upstreams/{id}',
+        'get /groups',
+        'get /groups/{id}',
+        'get /groups/{id}/check',
+        'get /keys',
+        'get /keys/{id}',
+        'get /models',
+        'get /models/{id}',
+        'get /requests',
+        'get /requests/{id}',
+        'get /upstreams',
+        'get /upstreams/{id}',
+        'get /usage',
+        'patch /groups/{id}',
+        'patch /keys/{id}',
+        'patch /models/{id}',
+        'patch /upstreams/{id}',
+        'post /groups',
+        'post /keys',
+        'post /keys/{id}/revoke',
+        'post /keys/{id}/rotate',
+        'post /models',
+        'post /upstreams',
+        'post /upstreams/{id}/test',
+      ].toSorted(),
+    );
+    for (const name of ['Key', 'IssuedKey', 'CreateKey', 'Group', 'Model', 'Upstream', 'Request', 'Usage', 'Problem']) {
+      expect(document.components.schemas).toHaveProperty(name);
+    }
+    expect((await fetch(`${gateway.url}/admin/docs`)).status).toBe(200);
+  });
+});
