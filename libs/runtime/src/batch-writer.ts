@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** How a batch writer writes, and how much it may hold. */
 export interface BatchWriterOptions<T> {
   /** Writes the rows or throws; the same rows come again after a failure, so it must be idempotent. */
@@ -30,7 +32,7 @@ export class BatchWriter<T> {
 
   add(row: T): void {
     this.pending.push(row);
-    const { pendingMax, rowsPerBatchMax, delayMs } = this.options;
+    const { pendingMax, rowsPerBatchMax } = this.options;
     if (this.pending.length > pendingMax) {
       // A tenth at once, not one by one: shifting an array of this size for every row would be felt.
       const dropped = this.pending.splice(0, Math.max(1, Math.floor(pendingMax / 10))).length;
@@ -38,16 +40,17 @@ export class BatchWriter<T> {
     }
     if (this.writing) return;
     if (this.pending.length >= rowsPerBatchMax && this.failuresInARow === 0) void this.writeAll();
-    else
-      this.timer ??= setTimeout(() => void this.writeAll(), this.failuresInARow === 0 ? delayMs : this.retryDelayMs());
+    else this.writeLater();
   }
 
   /** Writes what is pending now. Resolves when it is written, or when `timeoutMs` has passed. */
   async flush(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
-    while (this.pending.length > 0 && performance.now() < deadline) {
-      await Promise.race([this.writing ?? this.writeAll(), timeout(deadline - performance.now())]);
-      if (this.failuresInARow > 0) await timeout(Math.min(this.retryDelayMs(), deadline - performance.now()));
+    for (;;) {
+      const leftMs = deadline - performance.now();
+      if (this.pending.length === 0 || leftMs <= 0) return;
+      await settledWithin(this.writing ?? this.writeAll(), leftMs);
+      if (this.failuresInARow > 0) await delay(Math.min(this.retryDelayMs(), leftMs));
     }
   }
 
@@ -56,12 +59,7 @@ export class BatchWriter<T> {
     this.timer = null;
     this.writing ??= this.writeBatches().finally(() => {
       this.writing = null;
-      if (this.pending.length > 0) {
-        this.timer ??= setTimeout(
-          () => void this.writeAll(),
-          this.failuresInARow ? this.retryDelayMs() : this.options.delayMs,
-        );
-      }
+      if (this.pending.length > 0) this.writeLater();
     });
     return this.writing;
   }
@@ -83,13 +81,20 @@ export class BatchWriter<T> {
     } while (this.pending.length >= this.options.rowsPerBatchMax);
   }
 
+  /** The timer keeps no process alive: whoever ends one flushes first. */
+  private writeLater(): void {
+    const delayMs = this.failuresInARow === 0 ? this.options.delayMs : this.retryDelayMs();
+    this.timer ??= setTimeout(() => void this.writeAll(), delayMs).unref();
+  }
+
   private retryDelayMs(): number {
     return Math.min(RETRY_DELAY_MS_MAX, 100 * 2 ** Math.min(this.failuresInARow, 10));
   }
 }
 
-function timeout(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, Math.max(0, ms));
-  });
+/** Resolves with the promise, or when the time is over. */
+async function settledWithin(promise: Promise<void>, ms: number): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([promise, delay(ms, undefined, { signal: over.signal }).catch(() => undefined)]);
+  over.abort();
 }

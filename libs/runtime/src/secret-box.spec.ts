@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import { SecretBox } from './secret-box.js';
+
+const masterKey = randomBytes(32);
+const box = new SecretBox(masterKey, 'test');
+
+describe('SecretBox', () => {
+  it('opens what it sealed, and seals the same secret differently each time', () => {
+    const sealed = box.seal('sk-secret', 'upstream:1');
+    expect(box.open(sealed, 'upstream:1')).toBe('sk-secret');
+    expect(box.seal('sk-secret', 'upstream:1').equals(sealed)).toBe(false);
+  });
+
+  it('refuses a secret of which any one bit was changed', () => {
+    const sealed = box.seal('sk-secret', 'upstream:1');
+    for (let byte = 0; byte < sealed.length; byte++) {
+      const broken = Buffer.from(sealed);
+      broken[byte] = (broken[byte] ?? 0) ^ 1;
+      expect(() => box.open(broken, 'upstream:1')).toThrow();
+    }
+    expect(() => box.open(sealed.subarray(0, 10), 'upstream:1')).toThrow();
+  });
+
+  it('opens only for what the secret belongs to, with its own key and purpose', () => {
+    const sealed = box.seal('sk-secret', 'upstream:1');
+    expect(() => box.open(sealed, 'upstream:2')).toThrow();
+    expect(() => new SecretBox(randomBytes(32), 'test').open(sealed, 'upstream:1')).toThrow();
+    expect(() => new SecretBox(masterKey, 'other').open(sealed, 'upstream:1')).toThrow();
+  });
+});
