@@ -78,9 +78,9 @@ describe('import boundaries', () => {
       ...Object.fromEntries(PLANTED.map(([file, text]) => [file, text])),
     });
     for (const [file, , rule] of PLANTED) {
-      expect(found.filter(({ from, to }) => from === file || to === file).map(({ rule: { name } }) => name)).toContainEqual(
-        expect.stringContaining(rule),
-      );
+      expect(
+        found.filter(({ from, to }) => from === file || to === file).map(({ rule: { name } }) => name),
+      ).toContainEqual(expect.stringContaining(rule));
     }
   });
 });

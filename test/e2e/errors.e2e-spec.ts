@@ -136,11 +136,12 @@ describe('a request that is not allowed or not understood', () => {
     ['GET', '/v1/responses', 'POST /v1/responses'],
     ['POST', '/api/v1/responses', 'POST /v1/responses'],
     ['GET', '/v1/unknown?key=secret', 'POST /v1/responses'],
+    ['GET', '/v1/%zz', 'POST /v1/responses'],
   ])('is answered 404 on %s %s, and told the right route', async (method, path, advice) => {
     const answer = await send(method === 'GET' ? null : '{}', { method, path });
     await expectRefusal(answer, invalid(404, 'unknown_url'));
     expect(answer.error?.message).toContain(advice);
-    expect((await gateway.row(answer.requestId)).route).toBe(`${method} ${path.split('?')[0]}`);
+    expect((await gateway.row(answer.requestId)).route).toBe(`${method} ${path.split('?')[0]?.replace('%', '%25')}`);
   });
 
   it('is answered 413 when its body is larger than 64 MiB', async () => {
@@ -187,6 +188,25 @@ describe('a WebSocket upgrade', () => {
     }
     return text;
   }
+});
+
+describe('bytes that are no request', () => {
+  it.each([
+    ['GET / HTTP/1.1\r\nbad header\r\n\r\n', 400],
+    [`GET /v1/models HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
+    ['POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', 400],
+  ])('are answered in the same shape', async (bytes, status) => {
+    const { hostname, port } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(bytes);
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(text).toMatch(/x-request-id: req_[0-9a-f]{32}/);
+    expect(JSON.parse(text.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+      error: { code: 'invalid_request', param: null },
+    });
+  });
 });
 
 describe('no upstream', () => {

@@ -10,6 +10,7 @@ import { GatewayMetrics } from './health/gateway-metrics.js';
 import { authenticateRequests } from './http/authenticate.hook.js';
 import { journalRequests } from './http/journal.hook.js';
 import { JsonLogger } from './http/json-logger.js';
+import { answerMalformedRequest, decodableUrl } from './http/malformed-request.js';
 import { keepRawBodies } from './http/raw-body.js';
 
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -22,6 +23,8 @@ export async function createGateway(identity: GatewayIdentity, logLevel: string)
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 2_000 },
+    clientErrorHandler: answerMalformedRequest,
+    rewriteUrl: decodableUrl,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
   });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRoot(identity), adapter, {

@@ -57,7 +57,7 @@ async function start(settings: Settings, undo: Undo[]): Promise<void> {
       isSimulated: simulator !== null,
     }),
   );
-  stopOnSignal(app.get(Lifecycle), () => stopAll(undo));
+  stopOnSignal(app.get(Lifecycle), settings.isUnderNpm, () => stopAll(undo));
   process.send?.({ type: 'ready', url, databaseUrl: database.url, adminToken: adminToken.made });
 }
 

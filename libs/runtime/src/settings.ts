@@ -57,6 +57,8 @@ export interface Settings {
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
   readonly demo: 'auto' | 'off';
   readonly logLevel: string;
+  /** Started by `npm start`, which is then to be outlived by nothing. */
+  readonly isUnderNpm: boolean;
   /** Names of variables that are set but have no effect in this release. */
   readonly withoutEffect: readonly string[];
 }
@@ -86,6 +88,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       : null,
     demo: data.DEMO,
     logLevel: data.LOG_LEVEL,
+    isUnderNpm: env.npm_lifecycle_event === 'start',
     withoutEffect: NOT_YET_USED.filter((name) => data[name] !== undefined),
   };
 }

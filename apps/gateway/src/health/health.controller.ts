@@ -35,13 +35,11 @@ export class HealthController {
       : this.feed.ageMs() > SNAPSHOT_AGE_MS_MAX
         ? 'keys and configuration are out of date'
         : null;
-    void reply
-      .code(problem ? 503 : 200)
-      .send({
-        status: problem ?? 'ok',
-        snapshot_age_ms: Math.round(this.feed.ageMs()),
-        log_rows_pending: this.log.rowsPending,
-      });
+    void reply.code(problem ? 503 : 200).send({
+      status: problem ?? 'ok',
+      snapshot_age_ms: Math.round(this.feed.ageMs()),
+      log_rows_pending: this.log.rowsPending,
+    });
   }
 
   @Get('metrics')

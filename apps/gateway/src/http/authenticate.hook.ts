@@ -32,7 +32,8 @@ export function authenticateRequests(fastify: FastifyInstance, keys: KeyRing, la
     const encoding = request.headers['content-encoding'];
     if (encoding && encoding !== 'identity') return done(errors.unsupportedContentEncoding(encoding.slice(0, 64)));
     // Refused here and not while reading, the rest of the body is drained, so that its sender gets to see the answer.
-    if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) return done(errors.requestTooLarge(BODY_BYTES_MAX));
+    if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX)
+      return done(errors.requestTooLarge(BODY_BYTES_MAX));
     done();
   });
 }
