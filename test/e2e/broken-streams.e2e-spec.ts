@@ -1,24 +1,23 @@
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
-import { directive, Simulator, type Script } from '../../apps/simulator/src/simulator.js';
+import { directive, type Script, type Simulator } from '../../apps/simulator/src/simulator.js';
 import { eventually } from '../support/eventually.js';
-import { TestGateway } from '../support/gateway.js';
+import type { TestGateway } from '../support/gateway.js';
 import { call, callBody, eventsOf } from '../support/responses-client.js';
+import { type Scene, startScene } from '../support/scene.js';
 
 const ABORT_MS_MAX = 250;
 
+let scene: Scene;
 let gateway: TestGateway;
 let simulator: Simulator;
 let secret: string;
 
 beforeAll(async () => {
-  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-  ({ secret } = await gateway.admin.issueKey({ upstreamBaseUrl: simulator.baseUrl }));
+  scene = await startScene();
+  ({ gateway, simulator, secret } = scene);
 });
-afterAll(async () => {
-  await gateway.stop();
-  await simulator.close();
-});
+afterAll(() => scene.stop());
 
 const scripted = (script: Script, fields: object = {}) =>
   call(gateway.url, callBody(`hello ${directive(script)}`, fields), { secret });

@@ -1,23 +1,20 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { Simulator } from '../../apps/simulator/src/simulator.js';
 import { makeSecret } from '../../libs/keys/src/key-secret.js';
 import type { Issued } from '../support/admin-client.js';
 import { TestGateway } from '../support/gateway.js';
 import { type Answer, call, callBody, type CallOptions } from '../support/responses-client.js';
+import { type Scene, startScene } from '../support/scene.js';
 
+let scene: Scene;
 let gateway: TestGateway;
-let simulator: Simulator;
 let issued: Issued;
 
 beforeAll(async () => {
-  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-  issued = await gateway.admin.issueKey({ models: ['gpt-5.5', 'gpt-5*-codex'], upstreamBaseUrl: simulator.baseUrl });
+  scene = await startScene({ models: ['gpt-5.5', 'gpt-5*-codex'] });
+  ({ gateway, issued } = scene);
 });
-afterAll(async () => {
-  await gateway.stop();
-  await simulator.close();
-});
+afterAll(() => scene.stop());
 
 interface Expected {
   status: number;

@@ -1,20 +1,18 @@
 import OpenAI, { AuthenticationError, BadRequestError, PermissionDeniedError, RateLimitError } from 'openai';
-import { directive, Simulator } from '../../apps/simulator/src/simulator.js';
-import { TestGateway } from '../support/gateway.js';
+import { directive } from '../../apps/simulator/src/simulator.js';
+import type { TestGateway } from '../support/gateway.js';
+import { type Scene, startScene } from '../support/scene.js';
 
+let scene: Scene;
 let gateway: TestGateway;
-let simulator: Simulator;
 let client: OpenAI;
 
 beforeAll(async () => {
-  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-  const { secret } = await gateway.admin.issueKey({ models: ['gpt-5*'], upstreamBaseUrl: simulator.baseUrl });
-  client = new OpenAI({ apiKey: secret, baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+  scene = await startScene({ models: ['gpt-5*'] });
+  ({ gateway } = scene);
+  client = new OpenAI({ apiKey: scene.secret, baseURL: `${gateway.url}/v1`, maxRetries: 0 });
 });
-afterAll(async () => {
-  await gateway.stop();
-  await simulator.close();
-});
+afterAll(() => scene.stop());
 
 const model = 'gpt-5.5';
 

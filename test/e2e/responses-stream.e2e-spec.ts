@@ -1,20 +1,19 @@
 import { request } from 'undici';
-import { directive, Simulator, type Script } from '../../apps/simulator/src/simulator.js';
-import { TestGateway } from '../support/gateway.js';
+import { directive, type Script, type Simulator } from '../../apps/simulator/src/simulator.js';
+import type { TestGateway } from '../support/gateway.js';
 import { call, callBody } from '../support/responses-client.js';
+import { type Scene, startScene } from '../support/scene.js';
 
+let scene: Scene;
 let gateway: TestGateway;
 let simulator: Simulator;
 let secret: string;
 
 beforeAll(async () => {
-  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-  ({ secret } = await gateway.admin.issueKey({ upstreamBaseUrl: simulator.baseUrl }));
+  scene = await startScene();
+  ({ gateway, simulator, secret } = scene);
 });
-afterAll(async () => {
-  await gateway.stop();
-  await simulator.close();
-});
+afterAll(() => scene.stop());
 
 describe('POST /v1/responses', () => {
   const scripts: [string, Script][] = [
