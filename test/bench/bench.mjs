@@ -5,7 +5,7 @@
 //   --seconds S         length of a round
 //   --out FILE          where the results go (a full run: test/bench/results/latest.json)
 //   --gateway FILE      entry point of the gateway's build; repeated, two builds are compared
-//   --node-args ARGS    for the gateways' processes, e.g. "--cpu-prof --cpu-prof-dir=/tmp/profiles"
+//   --node-args=ARGS    for the gateways' processes, e.g. "--node-args=--cpu-prof --cpu-prof-dir=/tmp/profiles"
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -48,7 +48,7 @@ try {
   const results = await measureAll();
   for (const result of results) print(result);
   if (out) {
-    write(out, results);
+    await write(out, results);
     console.log(`\nwritten to ${out}`);
   }
 } catch (error) {

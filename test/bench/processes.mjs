@@ -39,7 +39,14 @@ export async function startProcess(name, args, env = {}) {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     detached: true,
   });
-  atTheEnd(() => stop(child));
+  let isStopping = false;
+  child.once('exit', (code, signal) => {
+    if (!isStopping) console.error(`${name} has ended too early: ${signal ?? `exit code ${code}`}`);
+  });
+  atTheEnd(() => {
+    isStopping = true;
+    return stop(child);
+  });
   const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
   const [ready] = await Promise.race([
     once(child, 'message', { signal: timeout }),

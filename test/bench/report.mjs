@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
+import { format } from 'prettier';
 import { median } from './statistics.mjs';
 
 const BARE = 'bare';
@@ -38,7 +39,7 @@ export function print({ title, ratioOf, rounds, targets }) {
 }
 
 /** Writes the results with what they were measured on. */
-export function write(file, scenarios) {
+export async function write(file, scenarios) {
   const [cpu] = cpus();
   const results = {
     date: new Date().toISOString(),
@@ -47,7 +48,7 @@ export function write(file, scenarios) {
     scenarios,
   };
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(file, await format(JSON.stringify(results), { parser: 'json', printWidth: 120 }));
 }
 
 function round(value) {

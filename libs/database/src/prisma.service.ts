@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import { PrismaClient } from './generated/client.js';
 
 /** A Prisma client inside a transaction. */
@@ -13,17 +14,20 @@ const CONNECTIONS_MAX = 10;
  */
 @Injectable()
 export class PrismaService extends PrismaClient {
+  /** The connections themselves, for the one statement whose cost is felt: the log's batch insert. */
+  readonly pool: pg.Pool;
+
   constructor(connectionString: string) {
-    super({
-      adapter: new PrismaPg({
-        connectionString,
-        max: CONNECTIONS_MAX,
-        connectionTimeoutMillis: 2_000,
-        statement_timeout: 10_000,
-        idle_in_transaction_session_timeout: 10_000,
-        keepAlive: true,
-        application_name: 'tollgate',
-      }),
+    const pool = new pg.Pool({
+      connectionString,
+      max: CONNECTIONS_MAX,
+      connectionTimeoutMillis: 2_000,
+      statement_timeout: 10_000,
+      idle_in_transaction_session_timeout: 10_000,
+      keepAlive: true,
+      application_name: 'tollgate',
     });
+    super({ adapter: new PrismaPg(pool, { disposeExternalPool: true }) });
+    this.pool = pool;
   }
 }

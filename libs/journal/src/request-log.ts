@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Prisma, PrismaService } from '@app/database';
+import { PrismaService } from '@app/database';
 import { BatchWriter } from '@app/runtime';
 import type { RequestRecord } from './request-record.js';
-import { ROW_COLUMNS, toJsonRow } from './request-row.js';
+import { ROW_COLUMNS, toCells } from './request-row.js';
 
 const ROWS_PER_BATCH_MAX = 500;
 const DELAY_MS = 100;
@@ -10,10 +10,12 @@ const DELAY_MS = 100;
 const PENDING_ROWS_MAX = 100_000;
 const SHUTDOWN_FLUSH_MS = 10_000;
 
-const COLUMNS = Object.keys(ROW_COLUMNS);
-const COLUMN_LIST = COLUMNS.map((name) => `"${name}"`).join(', ');
-const TYPED_COLUMNS = Object.entries(ROW_COLUMNS)
-  .map(([name, type]) => `"${name}" ${type}`)
+const COLUMN_LIST = Object.keys(ROW_COLUMNS)
+  .map((name) => `"${name}"`)
+  .join(', ');
+/** Rows travel as arrays: half the bytes of objects, and half the time that PostgreSQL takes to read them. */
+const VALUE_LIST = Object.values(ROW_COLUMNS)
+  .map((type, index) => `(rows.value->>${index})::${type}`)
   .join(', ');
 
 /** Adds the rows that were really inserted to the totals of their hour or day; rows in key order, so that replicas never deadlock. */
@@ -39,8 +41,10 @@ const totalsInto = (table: string, unit: string) => `
 const INSERT = `
 WITH inserted AS (
   INSERT INTO request_log (${COLUMN_LIST})
-  SELECT ${COLUMN_LIST} FROM jsonb_to_recordset($1::jsonb) AS rows(${TYPED_COLUMNS})
-  ON CONFLICT DO NOTHING RETURNING *
+  SELECT ${VALUE_LIST} FROM jsonb_array_elements($1::jsonb) AS rows
+  ON CONFLICT DO NOTHING
+  RETURNING started_at, key_id, group_id, model, upstream_id, outcome,
+    input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd
 ), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')})
 SELECT count(*)::int AS count FROM inserted`;
 
@@ -82,7 +86,8 @@ export class RequestLog implements OnApplicationShutdown {
 
   private async write(records: readonly RequestRecord[]): Promise<void> {
     try {
-      await this.prisma.$queryRawUnsafe(INSERT, JSON.stringify(records.map(toJsonRow)));
+      const rows = JSON.stringify(records.map(toCells));
+      await this.prisma.pool.query({ name: 'insert_request_log', text: INSERT, values: [rows] });
       this.rowsWritten += records.length;
     } catch (error) {
       if (!isRefusedData(error)) throw error;
@@ -102,9 +107,7 @@ export class RequestLog implements OnApplicationShutdown {
 
 /** SQLSTATE classes 22 (data exception) and 23 (integrity): sending the same rows again cannot help. */
 function isRefusedData(error: unknown): boolean {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
-  const state = JSON.stringify(error.meta ?? {});
-  return /"(?:originalCode|code)":"2[23]/.test(state);
+  return /^2[23]/.test(String((error as { code?: unknown } | null)?.code ?? ''));
 }
 
 function firstLine(error: unknown): string {

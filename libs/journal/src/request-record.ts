@@ -34,6 +34,8 @@ const NOTHING_USED: TokenUsage = {
  */
 export class RequestRecord {
   readonly id: string;
+  /** The id as clients see it, in `x-request-id` and in the log. */
+  readonly publicId: string;
   keyId: string | null = null;
   keyName: string | null = null;
   groupId: string | null = null;
@@ -83,11 +85,7 @@ export class RequestRecord {
     public route: string,
   ) {
     this.id = newId(startedAtMs);
-  }
-
-  /** The id as clients see it, in `x-request-id` and in the log. */
-  get publicId(): string {
-    return `req_${this.id.replaceAll('-', '')}`;
+    this.publicId = `req_${this.id.replaceAll('-', '')}`;
   }
 
   /** Takes down how the upstream ended the response, at the moment that is known. */

@@ -86,10 +86,18 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   client_request_id: 'text',
 };
 
-type JsonRow = Record<keyof RequestRow, string | number | boolean | null>;
+type Cell = string | number | boolean | null;
 
-/** The record as one element of the batch's JSON. Texts that came from outside are made storable and kept short. */
-export function toJsonRow(record: RequestRecord): JsonRow {
+const COLUMN_NAMES = Object.keys(ROW_COLUMNS) as (keyof RequestRow)[];
+
+/** The record as one row of the batch's JSON: its cells, in the order of `ROW_COLUMNS`. */
+export function toCells(record: RequestRecord): Cell[] {
+  const row = toRow(record);
+  return COLUMN_NAMES.map((name) => row[name]);
+}
+
+/** Texts that came from outside are made storable and kept short. */
+function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
   const { usage } = record;
   return {
     id: record.id,

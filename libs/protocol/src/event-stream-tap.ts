@@ -1,4 +1,4 @@
-import { scanObject } from './json-scan.js';
+import { scanTrustedObject } from './json-scan.js';
 import { readResponseSummary, type ResponseSummary } from './response-summary.js';
 
 const NEWLINE = 0x0a;
@@ -203,7 +203,7 @@ interface ReadEvent {
 
 function readEvent(data: Buffer): ReadEvent | null {
   try {
-    const { spans } = scanObject(data, ['type', 'response']);
+    const { spans } = scanTrustedObject(data, ['type', 'response']);
     const [typeStart = -1, typeEnd = -1, start = -1, end = -1] = spans;
     const type: unknown = typeStart === -1 ? null : JSON.parse(data.toString('utf8', typeStart, typeEnd));
     const response = start === -1 ? null : readResponseSummary(data.subarray(start, end));

@@ -1,5 +1,5 @@
 import { errors } from './errors.js';
-import { JsonSyntaxError, type ObjectScan, scanObject } from './json-scan.js';
+import { JsonSyntaxError, type ObjectScan, readSpan, scanObject } from './json-scan.js';
 
 /** What the gateway knows of the body of a `POST /v1/responses`; the bytes themselves travel as they came. */
 export interface ResponseCall {
@@ -79,7 +79,7 @@ function readValue(raw: Buffer, scan: ObjectScan, field: number): unknown {
   const { start, end } = spanOf(scan, field);
   if (start === -1) return undefined;
   try {
-    return JSON.parse(raw.toString('utf8', start, end));
+    return readSpan(raw, start, end);
   } catch (error) {
     throw errors.invalidJson(`the value of '${WANTED[field] ?? ''}' cannot be read`, error);
   }

@@ -1,4 +1,4 @@
-import { JsonSyntaxError, scanObject } from './json-scan.js';
+import { JsonSyntaxError, readSpan, scanTrustedObject } from './json-scan.js';
 
 /** Tokens of one response as the upstream counted them. Cached and cache-write tokens are part of the input tokens, reasoning tokens of the output tokens (protocol.md §2.5). */
 export interface TokenUsage {
@@ -21,23 +21,23 @@ export interface ResponseSummary {
 }
 
 const WANTED = ['id', 'model', 'status', 'usage', 'error', 'incomplete_details'] as const;
+const [ID, MODEL, STATUS, USAGE, ERROR, INCOMPLETE_DETAILS] = [0, 1, 2, 3, 4, 5] as const;
 
 /** Reads a response object from its bytes; null when they are not a JSON object. Output items are skipped, not decoded. */
 export function readResponseSummary(raw: Buffer): ResponseSummary | null {
   try {
-    const { spans } = scanObject(raw, WANTED);
-    const read = (name: (typeof WANTED)[number]): unknown => {
-      const field = WANTED.indexOf(name) * 2;
-      const start = spans[field] ?? -1;
-      return start === -1 ? undefined : JSON.parse(raw.toString('utf8', start, spans[field + 1]));
+    const { spans } = scanTrustedObject(raw, WANTED);
+    const read = (field: number): unknown => {
+      const start = spans[field * 2] ?? -1;
+      return start === -1 ? undefined : readSpan(raw, start, spans[field * 2 + 1] ?? -1);
     };
-    const error = asRecord(read('error'));
-    const incomplete = asRecord(read('incomplete_details'));
+    const error = asRecord(read(ERROR));
+    const incomplete = asRecord(read(INCOMPLETE_DETAILS));
     return {
-      id: asText(read('id')),
-      model: asText(read('model')),
-      status: asText(read('status')),
-      usage: readUsage(read('usage')),
+      id: asText(read(ID)),
+      model: asText(read(MODEL)),
+      status: asText(read(STATUS)),
+      usage: readUsage(read(USAGE)),
       errorCode: asText(error?.code) ?? asText(incomplete?.reason),
       errorMessage: asText(error?.message),
     };

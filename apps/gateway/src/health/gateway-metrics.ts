@@ -9,17 +9,10 @@ const SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 @Injectable()
 export class GatewayMetrics implements OnApplicationShutdown {
   readonly registry = new Registry();
-  private readonly inFlight = new Gauge({
-    name: 'tollgate_requests_in_flight',
-    help: 'Data-plane requests that are running',
-    registers: [this.registry],
-  });
-  private readonly requests = new Counter({
-    name: 'tollgate_requests_total',
-    help: 'Data-plane requests by kind, outcome and status',
-    labelNames: ['kind', 'outcome', 'status'],
-    registers: [this.registry],
-  });
+  // Kept plain and told to prom-client only when somebody asks: its labels cost more than the rest of a request's counting.
+  private inFlightCount = 0;
+  private readonly requestCounts = new Map<string, number>();
+  private readonly tokenCounts = { input: 0, cached: 0, output: 0, reasoning: 0 };
   private readonly firstByte = new Histogram({
     name: 'tollgate_first_byte_seconds',
     help: 'Time from a request to the first byte of its answer',
@@ -30,12 +23,6 @@ export class GatewayMetrics implements OnApplicationShutdown {
     name: 'tollgate_request_duration_seconds',
     help: 'Time from a request to the end of its answer',
     buckets: SECONDS_BUCKETS,
-    registers: [this.registry],
-  });
-  private readonly tokens = new Counter({
-    name: 'tollgate_tokens_total',
-    help: 'Tokens as counted by upstreams; cached and reasoning tokens are part of input and output',
-    labelNames: ['type'],
     registers: [this.registry],
   });
 
@@ -50,6 +37,8 @@ export class GatewayMetrics implements OnApplicationShutdown {
           this.set(read());
         },
       });
+    gauge('tollgate_requests_in_flight', 'Data-plane requests that are running', () => this.inFlightCount);
+    this.addCounters();
     gauge('tollgate_log_rows_pending', 'Log rows not yet in PostgreSQL', () => log.rowsPending);
     gauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
     gauge('tollgate_log_rows_dropped', 'Log rows lost since start', () => log.rowsDropped);
@@ -60,22 +49,53 @@ export class GatewayMetrics implements OnApplicationShutdown {
     );
   }
 
+  private addCounters(): void {
+    const { requestCounts, tokenCounts, registry } = this;
+    const requests = new Counter({
+      name: 'tollgate_requests_total',
+      help: 'Data-plane requests by kind, outcome and status',
+      labelNames: ['kind', 'outcome', 'status'],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [labels, count] of requestCounts) {
+          const [kind = '', outcome = '', status = ''] = labels.split(' ');
+          this.inc({ kind, outcome, status }, count);
+        }
+      },
+    });
+    const tokens = new Counter({
+      name: 'tollgate_tokens_total',
+      help: 'Tokens as counted by upstreams; cached and reasoning tokens are part of input and output',
+      labelNames: ['type'],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [type, count] of Object.entries(tokenCounts)) this.inc({ type }, count);
+      },
+    });
+    registry.registerMetric(requests);
+    registry.registerMetric(tokens);
+  }
+
   requestStarted(): void {
-    this.inFlight.inc();
+    this.inFlightCount++;
   }
 
   /** Takes a closed record. */
   requestEnded(record: RequestRecord): void {
-    this.inFlight.dec();
-    this.requests.inc({ kind: record.kind, outcome: outcomeOf(record), status: record.status });
+    this.inFlightCount--;
+    const labels = `${record.kind} ${outcomeOf(record)} ${record.status}`;
+    this.requestCounts.set(labels, (this.requestCounts.get(labels) ?? 0) + 1);
     this.duration.observe(record.durationMs / 1000);
     if (record.firstByteMs !== null) this.firstByte.observe(record.firstByteMs / 1000);
     const { usage } = record;
     if (!usage) return;
-    this.tokens.inc({ type: 'input' }, usage.inputTokens);
-    this.tokens.inc({ type: 'cached' }, usage.cachedTokens);
-    this.tokens.inc({ type: 'output' }, usage.outputTokens);
-    this.tokens.inc({ type: 'reasoning' }, usage.reasoningTokens);
+    const { tokenCounts } = this;
+    tokenCounts.input += usage.inputTokens;
+    tokenCounts.cached += usage.cachedTokens;
+    tokenCounts.output += usage.outputTokens;
+    tokenCounts.reasoning += usage.reasoningTokens;
   }
 
   onApplicationShutdown(): void {

@@ -43,18 +43,18 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, isStream: boolean
 }
 
 /**
- * Headers of an answer to the client. A differing `openai-model` makes Codex accuse its user of abuse, so it always names
+ * Headers of an answer to the client, names and values in turn. A differing `openai-model` makes Codex accuse its user of abuse, so it always names
  * the model that was asked for (codex-cli.md §3).
  */
 export function answeredHeaders(
   upstream: IncomingHttpHeaders,
-  answer: { requestId: string; requestedModel: string },
-): Record<string, string> {
-  const headers: Record<string, string> = { 'x-request-id': answer.requestId };
+  answer: { requestId: string; requestedModel: string; isStream: boolean },
+): string[] {
+  const list = ['x-request-id', answer.requestId];
   for (const name of TO_CLIENT) {
     const value = upstream[name];
-    if (typeof value === 'string') headers[name] = value;
+    if (typeof value === 'string' && !(answer.isStream && name === 'content-type')) list.push(name, value);
   }
-  if (upstream['openai-model'] !== undefined) headers['openai-model'] = answer.requestedModel;
-  return headers;
+  if (upstream['openai-model'] !== undefined) list.push('openai-model', answer.requestedModel);
+  return list;
 }

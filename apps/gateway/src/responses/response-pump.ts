@@ -21,7 +21,14 @@ const HELD_BYTES_MAX = 64 * 1024;
 const COLLECTED_BYTES_MAX = 8 * 1024 * 1024;
 const BROKE_OFF = 'The model provider broke off the answer. Try again.';
 const TIMED_OUT = 'The model provider fell silent in the middle of the answer. Try again.';
-const EVENT_STREAM = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
+const EVENT_STREAM = [
+  'content-type',
+  'text/event-stream; charset=utf-8',
+  'cache-control',
+  'no-cache, no-transform',
+  'x-accel-buffering',
+  'no',
+] as const;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -38,6 +45,8 @@ export class ResponsePump implements AnswerSink {
   private headers: IncomingHttpHeaders = {};
   /** Set while the answer is a stream of events. */
   private tap: EventStreamTap | null = null;
+  /** Chunks of the same read, not yet looked at: many small writes of an upstream go on as one. */
+  private batch: Buffer[] = [];
   private held: Buffer = EMPTY;
   /** Bytes of an unfinished event have gone out. */
   private isEventOpen = false;
@@ -86,7 +95,10 @@ export class ResponsePump implements AnswerSink {
 
   onData(chunk: Buffer): boolean {
     if (this.isDone) return true;
-    if (this.tap) return this.passEvents(this.tap, chunk);
+    if (this.tap) {
+      if (this.batch.push(chunk) === 1) process.nextTick(flushBatch, this);
+      return !this.response.writableNeedDrain;
+    }
     this.collectedBytes += chunk.length;
     if (this.collected) {
       this.collected.push(chunk);
@@ -97,6 +109,7 @@ export class ResponsePump implements AnswerSink {
   }
 
   onEnd(): void {
+    this.flush();
     if (this.isDone) return;
     if (this.tap) this.endEvents(this.tap);
     else if (this.collected) this.answerCollected(Buffer.concat(this.collected));
@@ -104,6 +117,7 @@ export class ResponsePump implements AnswerSink {
   }
 
   onError(error: Error & { code?: string }, wasSent: boolean): void {
+    this.flush();
     if (this.isDone) return;
     const isTimeout = error.code === 'UND_ERR_BODY_TIMEOUT' || error.code === 'UND_ERR_HEADERS_TIMEOUT';
     if (wasSent) this.record.cut = isTimeout ? 'timeout' : 'upstream';
@@ -112,6 +126,16 @@ export class ResponsePump implements AnswerSink {
     else if (this.tap) this.breakOff(this.tap, isTimeout ? TIMED_OUT : BROKE_OFF);
     // A body of announced length cannot be mended: the client must see that it is short.
     else this.response.destroy();
+  }
+
+  /** Passes on what has come since the last time; called at the end of each read of the upstream's socket. */
+  flush(): void {
+    const { batch, tap } = this;
+    const [first] = batch;
+    if (!tap || !first || this.isDone) return;
+    const chunk = batch.length === 1 ? first : Buffer.concat(batch);
+    this.batch = [];
+    this.passEvents(tap, chunk);
   }
 
   private passEvents(tap: EventStreamTap, chunk: Buffer): boolean {
@@ -194,9 +218,10 @@ export class ResponsePump implements AnswerSink {
       record.errorCode = summary.errorCode;
       record.errorMessage = summary.errorMessage;
     }
-    this.writeHead({ 'content-length': String(body.length) });
-    this.write(body);
-    this.end();
+    this.writeHead(['content-length', String(body.length)]);
+    record.responseBytes = body.length;
+    this.isDone = true;
+    this.response.end(body);
   }
 
   /** A JSON answer too large to hold: it goes out as it comes, its usage stays unknown. */
@@ -208,22 +233,23 @@ export class ResponsePump implements AnswerSink {
       return true;
     }
     const length = this.headers['content-length'];
-    this.writeHead(typeof length === 'string' ? { 'content-length': length } : {});
+    this.writeHead(typeof length === 'string' ? ['content-length', length] : []);
     return this.write(Buffer.concat(collected));
   }
 
-  private writeHead(extra: Readonly<Record<string, string>>): void {
+  /** @param extra names and values in turn */
+  private writeHead(extra: readonly string[]): void {
     const { record, options } = this;
-    const answer = { requestId: record.publicId, requestedModel: options.requestedModel };
+    const answer = { requestId: record.publicId, requestedModel: options.requestedModel, isStream: this.tap !== null };
     this.reply.hijack();
-    this.response.writeHead(this.status, { ...answeredHeaders(this.headers, answer), ...extra });
+    this.response.writeHead(this.status, answeredHeaders(this.headers, answer).concat(extra));
     record.firstByteMs = options.clock.monotonic() - record.startedMonotonicMs;
     this.resolve();
   }
 
   private write(bytes: Buffer): boolean {
     if (!this.response.headersSent) {
-      this.writeHead(this.tap ? { 'content-type': 'text/event-stream; charset=utf-8', ...EVENT_STREAM } : {});
+      this.writeHead(this.tap ? EVENT_STREAM : []);
     }
     this.record.responseBytes += bytes.length;
     return this.response.write(bytes);
@@ -245,6 +271,10 @@ export class ResponsePump implements AnswerSink {
     this.isDone = true;
     this.forwarding?.hangUp();
   }
+}
+
+function flushBatch(pump: ResponsePump): void {
+  pump.flush();
 }
 
 function joined(first: Buffer, second: Buffer): Buffer {
