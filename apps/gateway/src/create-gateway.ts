@@ -7,6 +7,7 @@ import { Clock } from '@app/runtime';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
+import { Lifecycle } from './health/lifecycle.js';
 import { authenticateRequests } from './http/authenticate.hook.js';
 import { journalRequests } from './http/journal.hook.js';
 import { JsonLogger } from './http/json-logger.js';
@@ -35,7 +36,12 @@ export async function createGateway(identity: GatewayIdentity, logLevel: string)
   const fastify = app.getHttpAdapter().getInstance();
   keepRawBodies(fastify);
   journalRequests(fastify, { log: app.get(RequestLog), metrics: app.get(GatewayMetrics), clock: app.get(Clock) });
-  authenticateRequests(fastify, app.get(KeyRing), app.get(LastUsed));
+  authenticateRequests(fastify, {
+    keys: app.get(KeyRing),
+    lastUsed: app.get(LastUsed),
+    adminToken: identity.adminToken,
+    lifecycle: app.get(Lifecycle),
+  });
   app.useGlobalPipes(validationPipe);
   documentAdminApi(app);
   return app;

@@ -8,7 +8,7 @@ import { UpstreamsModule } from '@app/upstreams';
 import { AdminModule } from './admin/admin.module.js';
 import { ConsoleController } from './console/console.controller.js';
 import { HealthModule } from './health/health.module.js';
-import { AdminTokenHash } from './http/admin.guard.js';
+import type { AdminTokenHash } from './http/admin-token.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { ModelRoutesModule } from './models/model-routes.module.js';
 import { ResponsesModule } from './responses/responses.module.js';
@@ -25,7 +25,7 @@ export interface GatewayIdentity {
  * The composition root. The way of a data-plane request, in order:
  *
  *  1. http/journal.hook.ts        opens the request's record; it will be logged when the response closes
- *  2. http/authenticate.hook.ts   WebSocket → 426; bearer key → caller, else 401, before the body is read
+ *  2. http/authenticate.hook.ts   WebSocket → 426; bearer key → caller, else 401; unknown route → 404; before the body is read
  *  3. http/raw-body.ts            the body, as the client's bytes
  *  4. responses/responses.controller.ts → responses.proxy.ts
  *       a. protocol/response-call     model and stream from the bytes                         else 400
@@ -38,7 +38,7 @@ export interface GatewayIdentity {
  */
 @Module({})
 export class GatewayModule {
-  static forRoot({ databaseUrl, masterKey, adminToken }: GatewayIdentity): DynamicModule {
+  static forRoot({ databaseUrl, masterKey }: GatewayIdentity): DynamicModule {
     return {
       module: GatewayModule,
       imports: [
@@ -51,12 +51,6 @@ export class GatewayModule {
         ResponsesModule,
         ModelRoutesModule,
         AdminModule,
-        {
-          module: class AdminIdentity {},
-          global: true,
-          providers: [{ provide: AdminTokenHash, useValue: adminToken }],
-          exports: [AdminTokenHash],
-        },
       ],
       controllers: [ConsoleController],
       providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],

@@ -6,24 +6,36 @@ import { Logger } from '@nestjs/common';
 import { PrismaService } from '@app/database';
 import { readSettings, type Settings, SettingsError } from '@app/runtime';
 import { createGateway } from './create-gateway.js';
-import { Lifecycle } from './health/lifecycle.js';
 import { banner } from './start/banner.js';
-import { openDatabase } from './start/database.js';
+import { migrate, openDatabase } from './start/database.js';
 import { DataDir } from './start/data-dir.js';
 import { setUpOnce, startDemoUpstream, workingDemoKey } from './start/first-start.js';
 import { adminTokenOf, checkMasterKey, masterKeyOf } from './start/installation.js';
-import { stopOnSignal } from './start/stop-on-signal.js';
+import type { SimulatorProcess } from './start/simulator-process.js';
+import { type Stoppable, stopOnSignal } from './start/stop-on-signal.js';
 import { StartupError } from './start/startup-error.js';
 
 /** What has been started, to be stopped in the opposite order. */
-type Undo = () => unknown;
+class Started implements Stoppable {
+  app: NestFastifyApplication | null = null;
+  private readonly undo: (() => unknown)[] = [];
 
-async function start(settings: Settings, undo: Undo[]): Promise<void> {
+  onStop(...undo: (() => unknown)[]): void {
+    this.undo.push(...undo);
+  }
+
+  async stopAll(): Promise<void> {
+    for (let stop = this.undo.pop(); stop; stop = this.undo.pop()) await stop();
+  }
+}
+
+async function start(settings: Settings, started: Started): Promise<void> {
   await checkPortIsFree(settings);
   const dataDir = await DataDir.open(settings.dataDir);
-  undo.push(() => dataDir.close());
+  started.onStop(() => dataDir.close());
   const database = await openDatabase(settings, dataDir);
-  undo.push(() => database.stop());
+  started.onStop(() => database.stop());
+  await migrate(database);
 
   const masterKey = masterKeyOf(settings, dataDir);
   const adminToken = adminTokenOf(settings, dataDir);
@@ -32,16 +44,18 @@ async function start(settings: Settings, undo: Undo[]): Promise<void> {
     settings.logLevel,
   );
   const prisma = app.get(PrismaService);
-  undo.push(
+  let simulator: SimulatorProcess | null = null;
+  started.app = app;
+  // The simulator outlives the answers that it still gives.
+  started.onStop(
     () => prisma.$disconnect(),
+    () => simulator?.stop(),
     () => app.close(),
   );
   await checkMasterKey(prisma, masterKey);
   await app.init();
   await setUpOnce(app, settings, dataDir);
-  const simulator = await startDemoUpstream(app, settings);
-  // After the app has closed, hence before it in the list.
-  if (simulator) undo.splice(-1, 0, () => simulator.stop());
+  simulator = await startDemoUpstream(app, settings);
   await listen(app, settings);
 
   const url = urlOf(app, settings.host);
@@ -57,12 +71,7 @@ async function start(settings: Settings, undo: Undo[]): Promise<void> {
       isSimulated: simulator !== null,
     }),
   );
-  stopOnSignal(app.get(Lifecycle), settings.isUnderNpm, () => stopAll(undo));
   process.send?.({ type: 'ready', url, databaseUrl: database.url, adminToken: adminToken.made });
-}
-
-async function stopAll(undo: Undo[]): Promise<void> {
-  for (let stop = undo.pop(); stop; stop = undo.pop()) await stop();
 }
 
 /** Asked first, so that a second start on the same port leaves no trace. */
@@ -97,13 +106,14 @@ function urlOf(app: NestFastifyApplication, host: string): string {
   return `http://${name}:${port}`;
 }
 
-const undo: Undo[] = [];
+const started = new Started();
 try {
-  await start(readSettings(process.env), undo);
+  const settings = readSettings(process.env);
+  stopOnSignal(started, settings.isUnderNpm);
+  await start(settings, started);
 } catch (error) {
   const isExpected = error instanceof StartupError || error instanceof SettingsError;
   console.error(isExpected ? `tollgate: ${error.message}` : error);
-  process.exitCode = 1;
-  await stopAll(undo);
-  process.exit();
+  await started.stopAll();
+  process.exit(1);
 }

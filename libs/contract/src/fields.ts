@@ -1,18 +1,23 @@
 import { z } from 'zod';
 
+/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. */
+export function text(): z.ZodString {
+  return z.string().refine((value) => !value.includes('\0') && value.isWellFormed(), {
+    error: 'must be text without NUL characters',
+  });
+}
+
 /** A name that people give to things. */
-export const Name = z.string().trim().min(1, 'must not be empty').max(100);
+export const Name = text().trim().min(1, 'must not be empty').max(100);
 
 /** A model name as clients send it. */
-export const ModelName = z
-  .string()
+export const ModelName = text()
   .min(1, 'must not be empty')
   .max(256)
   .regex(/^[^\s*]+$/, 'must not contain white space or *');
 
 /** A model name or a pattern in which * stands for any characters. */
-export const ModelPattern = z
-  .string()
+export const ModelPattern = text()
   .min(1, 'must not be empty')
   .max(256)
   .regex(/^\S+$/, 'must not contain white space')
@@ -21,11 +26,10 @@ export const ModelPattern = z
 /** Money: a decimal string in USD, exact to a nano-dollar. */
 export const Usd = z
   .string()
-  .regex(/^\d{1,9}(\.\d{1,9})?$/, 'must be a decimal string in USD, such as "1.25"')
+  .regex(/^\d{1,6}(\.\d{1,9})?$/, 'must be a decimal string in USD, such as "1.25"')
   .meta({ description: 'Decimal string in USD', examples: ['1.25'] });
 
 /** A point in time, RFC 3339. */
-export const Timestamp = z.iso.datetime({
-  offset: true,
-  error: 'must be an RFC 3339 time, such as 2026-11-23T12:00:00Z',
-});
+export const Timestamp = z.iso
+  .datetime({ offset: true, error: 'must be an RFC 3339 time, such as 2026-11-23T12:00:00Z' })
+  .refine((time) => new Date(time).getUTCFullYear() > 0, { error: 'must be in year 1 or later' });

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { ModelName, ModelPattern, Name } from './fields.js';
+import { ModelName, ModelPattern, Name, text } from './fields.js';
 import { pageOf } from './page.js';
 
 const models = z.array(ModelPattern).max(500).meta({ description: 'Models that keys of this group may use' });
-const description = z.string().max(1000);
+const description = text().max(1000);
 
 export const CreateGroup = z
   .strictObject({ name: Name, description: description.default(''), models: models.default([]) })

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { ModelPattern, Name, Timestamp } from './fields.js';
+import { ModelPattern, Name, text, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
 import { PageQuery, pageOf } from './page.js';
 
 const OVERLAP_SECONDS_MAX = 30 * 24 * 3600;
 
-const owner = z.string().max(200).meta({ description: 'Who uses the key, e.g. a mail address' });
+const owner = text().max(200).meta({ description: 'Who uses the key, e.g. a mail address' });
 const models = z
   .array(ModelPattern)
   .min(1, 'must have an entry; leave it out or send null to allow all that the group may use')

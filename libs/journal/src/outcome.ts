@@ -19,6 +19,7 @@ export function outcomeOf(record: RequestRecord): Outcome {
   if (record.isComplete) return record.responseStatus === 'failed' ? 'upstream_error' : 'ok';
   if (record.cut === 'client') return 'client_left';
   if (record.cut === 'timeout') return 'timeout';
+  if (record.cut === 'shutdown') return 'gateway_error';
   if (record.cut === 'upstream' && record.status < 400) return 'upstream_broke_off';
   switch (record.status) {
     case 401:

@@ -19,16 +19,22 @@ export class PartitionKeeper implements OnApplicationBootstrap, OnApplicationShu
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.createPartitions();
-    this.timer = setInterval(() => {
-      // A week of partitions is there: a failed attempt has many more to come.
-      this.createPartitions().catch((error) => this.logger.warn(`partitions were not created: ${String(error)}`));
-    }, CHECK_EVERY_MS);
+    await this.keep();
+    this.timer = setInterval(() => void this.keep(), CHECK_EVERY_MS);
     this.timer.unref();
   }
 
   onApplicationShutdown(): void {
     if (this.timer) clearInterval(this.timer);
+  }
+
+  /** A failure is no reason to stop: there are partitions for a week, and the default one behind them. */
+  private async keep(): Promise<void> {
+    try {
+      await this.createPartitions();
+    } catch (error) {
+      this.logger.warn(`partitions were not created: ${String(error)}`);
+    }
   }
 
   private async createPartitions(): Promise<void> {

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { PrismaService } from '@app/database';
 import { BatchWriter } from '@app/runtime';
 import type { RequestRecord } from './request-record.js';
-import { ROW_COLUMNS, toCells } from './request-row.js';
+import { ROW_COLUMNS, toBareCells, toCells } from './request-row.js';
 
 const ROWS_PER_BATCH_MAX = 500;
 const DELAY_MS = 100;
@@ -86,22 +86,35 @@ export class RequestLog implements OnApplicationShutdown {
 
   private async write(records: readonly RequestRecord[]): Promise<void> {
     try {
-      const rows = JSON.stringify(records.map(toCells));
-      await this.prisma.pool.query({ name: 'insert_request_log', text: INSERT, values: [rows] });
-      this.rowsWritten += records.length;
+      await this.insert(records.map(toCells));
     } catch (error) {
       if (!isRefusedData(error)) throw error;
       // One row that PostgreSQL refuses must not take the others with it.
       const [only] = records;
-      if (records.length === 1 && only) {
-        this.rowsDropped++;
-        this.logger.error(`log row ${only.publicId} was refused: ${firstLine(error)}`);
-        return;
-      }
+      if (records.length === 1 && only) return this.writeBare(only, error);
       const middle = Math.ceil(records.length / 2);
       await this.write(records.slice(0, middle));
       await this.write(records.slice(middle));
+      return;
     }
+    this.rowsWritten += records.length;
+  }
+
+  /** A refused row is logged without what came from outside: that there was a request is never lost. */
+  private async writeBare(record: RequestRecord, refusal: unknown): Promise<void> {
+    this.logger.error(`log row ${record.publicId} was refused: ${firstLine(refusal)}`);
+    try {
+      await this.insert([toBareCells(record)]);
+      this.rowsWritten++;
+    } catch (error) {
+      if (!isRefusedData(error)) throw error;
+      this.rowsDropped++;
+      this.logger.error(`log row ${record.publicId} was refused bare: ${firstLine(error)}`);
+    }
+  }
+
+  private async insert(rows: readonly unknown[][]): Promise<void> {
+    await this.prisma.pool.query({ name: 'insert_request_log', text: INSERT, values: [JSON.stringify(rows)] });
   }
 }
 

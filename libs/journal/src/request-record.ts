@@ -57,7 +57,7 @@ export class RequestRecord {
   /** The response object's own verdict, e.g. `completed` or `failed`. */
   responseStatus: string | null = null;
   /** What cut the answer, if anything did. */
-  cut: 'client' | 'upstream' | 'timeout' | null = null;
+  cut: 'client' | 'upstream' | 'timeout' | 'shutdown' | null = null;
   settlement: Settlement = 'open';
   usageSource: UsageSource = 'none';
   usage: TokenUsage | null = null;

@@ -96,6 +96,34 @@ export function toCells(record: RequestRecord): Cell[] {
   return COLUMN_NAMES.map((name) => row[name]);
 }
 
+/** The same without anything that came from outside: what remains when PostgreSQL refuses the whole. */
+export function toBareCells(record: RequestRecord): Cell[] {
+  const row = toRow(record);
+  const kept = new Set<keyof RequestRow>(BARE_COLUMNS);
+  return COLUMN_NAMES.map((name) => {
+    if (name === 'settlement') return 'missing';
+    return kept.has(name) ? row[name] : null;
+  });
+}
+
+const BARE_COLUMNS = [
+  'id',
+  'started_at',
+  'key_id',
+  'group_id',
+  'upstream_id',
+  'route',
+  'kind',
+  'stream',
+  'status',
+  'outcome',
+  'usage_source',
+  'duration_ms',
+  'attempts',
+  'request_bytes',
+  'response_bytes',
+] as const satisfies (keyof RequestRow)[];
+
 /** Texts that came from outside are made storable and kept short. */
 function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
   const { usage } = record;

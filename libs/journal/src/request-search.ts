@@ -38,7 +38,7 @@ export class RequestSearch {
 
   /** The time is part of the id, so that only one partition is asked. */
   async find(id: string): Promise<RequestRow | null> {
-    const startedAt = new Date(timeOfId(id));
+    const startedAt = startOf(id);
     const [row] = await this.prisma.$queryRaw<RequestRow[]>(Prisma.sql`
       SELECT *, host(client_ip) AS client_ip FROM request_log WHERE started_at = ${startedAt} AND id = ${id}::uuid`);
     return row ?? null;
@@ -46,7 +46,7 @@ export class RequestSearch {
 }
 
 function behind(id: string): Prisma.Sql {
-  return Prisma.sql`(started_at, id) < (${new Date(timeOfId(id))}, ${id}::uuid)`;
+  return Prisma.sql`(started_at, id) < (${startOf(id)}, ${id}::uuid)`;
 }
 
 function conditionsOf(filter: RequestFilter): Prisma.Sql[] {
@@ -63,4 +63,9 @@ function conditionsOf(filter: RequestFilter): Prisma.Sql[] {
   if (from) conditions.push(Prisma.sql`started_at >= ${from}`);
   if (to) conditions.push(Prisma.sql`started_at < ${to}`);
   return conditions;
+}
+
+/** An id that is made up may name a time that no calendar holds. */
+function startOf(id: string): Date {
+  return new Date(Math.min(timeOfId(id), Date.UTC(9999, 0)));
 }

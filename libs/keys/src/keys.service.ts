@@ -83,11 +83,16 @@ export class KeysService {
     });
   }
 
-  /** A new secret; the one until now stays valid for `overlapSeconds`. null when there is no such key, or it is revoked. */
+  /**
+   * A new secret; the one until now stays valid for `overlapSeconds`. null when there is no such key, it is revoked, or
+   * somebody else has rotated it meanwhile: each secret that is handed out works.
+   */
   async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedKey | null> {
     const secret = makeSecret();
+    const seen = await this.find(id);
     const key = await this.change(actor, id, 'key.rotate', (_, before) => {
-      if (before.revokedAt) return null;
+      const isRotated = seen === null || !Buffer.from(before.secretHash).equals(seen.secretHash);
+      if (before.revokedAt || isRotated) return null;
       return {
         ...stored(secret),
         previousSecretHash: before.secretHash,
@@ -127,6 +132,7 @@ export class KeysService {
     ) => Prisma.ApiKeyUncheckedUpdateInput | null | Promise<Prisma.ApiKeyUncheckedUpdateInput | null>,
   ): Promise<KeyRow | null> {
     const key = await this.prisma.$transaction(async (tx) => {
+      await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id}::uuid FOR UPDATE`;
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       const data = before && (await decide(tx, before));
       if (!data) return null;

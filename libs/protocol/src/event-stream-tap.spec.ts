@@ -81,6 +81,16 @@ describe('EventStreamTap', () => {
     );
   });
 
+  it('gives the next sequence number wherever the bytes are split, also when the numbers start anywhere', () => {
+    const late = events.slice(0, 3).map((event, i) => ({ ...event, sequence_number: 1234 + i }));
+    const text = stream(late);
+    for (let cut = 0; cut <= Buffer.byteLength(text); cut++) {
+      const tap = new EventStreamTap();
+      feed(tap, text, [cut]);
+      expect(tap.nextSequenceNumber()).toBe(1237);
+    }
+  });
+
   it('reads a stream that comes byte by byte', () => {
     const text = stream(events);
     const tap = new EventStreamTap();

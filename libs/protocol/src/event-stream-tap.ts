@@ -4,9 +4,9 @@ import { readResponseSummary, type ResponseSummary } from './response-summary.js
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 /** How much of a line decides whether its event matters; longer than the longest prefix looked for. */
-const HEAD_BYTES = 64;
-/** How much of an event is searched for its sequence number, which stands right behind its type. */
-const SEQUENCE_SEARCH_BYTES = 256;
+const DECISION_BYTES = 64;
+/** How much of a line is kept, to be searched for the sequence number, which stands right behind the type. */
+const HEAD_BYTES = 256;
 /** A captured event larger than this is let go: its usage is then missing, the stream is not. */
 const CAPTURE_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -39,9 +39,10 @@ export class EventStreamTap {
   private eventHasData = false;
   /** Data events that have passed whole. */
   private eventCount = 0;
-  /** Where the newest data line starts, if it stood in one chunk; committed when its event is whole. */
+  /** The head of the event's first data line; it counts when the event is whole. */
   private line: Buffer | null = null;
   private lastLine: Buffer | null = null;
+  private isDataLine = false;
 
   /**
    * Takes the next bytes and returns how many of them end in a whole event: the rest belongs to an event that is still
@@ -69,54 +70,57 @@ export class EventStreamTap {
 
   /** The sequence number that an event appended to the stream has to carry. */
   nextSequenceNumber(): number {
-    const text = this.lastLine?.toString('latin1', 0, SEQUENCE_SEARCH_BYTES) ?? '';
+    const text = this.lastLine?.toString('latin1', 0, HEAD_BYTES) ?? '';
     const found = /"sequence_number"\s*:\s*(\d{1,15})/.exec(text);
     return found ? Number(found[1]) + 1 : this.eventCount;
   }
 
   private takeLinePart(chunk: Buffer, start: number, end: number, isLineEnd: boolean): void {
     const length = end - start;
-    if (this.lineLength === 0) this.lineFirstByte = chunk[start] ?? 0;
-    if (this.decision === UNDECIDED) {
-      if (this.lineLength === 0 && (length >= HEAD_BYTES || isLineEnd)) {
-        this.decision = this.classify(chunk, start, end);
-        if (this.eventHasData) this.line ??= chunk.subarray(start, end);
-        if (this.decision === CAPTURE) this.capture(chunk.subarray(dataStart(chunk, start), end));
-      } else {
-        const copied = chunk.copy(
-          this.head,
-          this.lineLength,
-          start,
-          Math.min(end, start + HEAD_BYTES - this.lineLength),
-        );
-        if (this.lineLength + copied === HEAD_BYTES)
-          this.decideFromHead(HEAD_BYTES, chunk.subarray(start + copied, end));
-      }
-    } else if (this.decision === CAPTURE) this.capture(chunk.subarray(start, end));
+    if (this.lineLength === 0 && (isLineEnd || length >= HEAD_BYTES)) {
+      this.lineFirstByte = chunk[start] ?? 0;
+      this.decision = this.classify(chunk, start, end);
+      if (this.isDataLine) this.line ??= chunk.subarray(start, end);
+      if (this.decision === CAPTURE) this.capture(chunk.subarray(dataStart(chunk, start), end));
+    } else this.takeSplitLinePart(chunk, start, end);
     this.lineLength += length;
   }
 
-  /** Decides on a line that came in pieces: its first bytes are in `head`, `rest` is what follows them. */
-  private decideFromHead(length: number, rest: Buffer | null): void {
+  /** A line that comes in pieces is decided on by its head, which is copied together. */
+  private takeSplitLinePart(chunk: Buffer, start: number, end: number): void {
+    const { lineLength, head } = this;
+    if (lineLength === 0) this.lineFirstByte = chunk[start] ?? 0;
+    const copied =
+      lineLength < HEAD_BYTES ? chunk.copy(head, lineLength, start, Math.min(end, start + HEAD_BYTES - lineLength)) : 0;
+    if (this.decision === CAPTURE) this.capture(chunk.subarray(start, end));
+    else if (this.decision === UNDECIDED && lineLength + copied >= DECISION_BYTES) {
+      const decision = this.decideFromHead(lineLength + copied);
+      if (decision === CAPTURE) this.capture(chunk.subarray(start + copied, end));
+    }
+  }
+
+  private decideFromHead(length: number): number {
     this.decision = this.classify(this.head, 0, length);
-    if (this.decision !== CAPTURE) return;
-    this.capture(Buffer.from(this.head.subarray(dataStart(this.head, 0), length)));
-    if (rest) this.capture(rest);
+    if (this.decision === CAPTURE) this.capture(Buffer.from(this.head.subarray(dataStart(this.head, 0), length)));
+    return this.decision;
   }
 
   /** Returns true when the line was blank, i.e. ended an event. */
   private endLine(): boolean {
     const { lineLength } = this;
     const isBlank = lineLength === 0 || (lineLength === 1 && this.lineFirstByte === CARRIAGE_RETURN);
-    if (!isBlank && this.decision === UNDECIDED) this.decideFromHead(Math.min(lineLength, HEAD_BYTES), null);
+    if (!isBlank && this.decision === UNDECIDED) this.decideFromHead(lineLength);
+    if (this.isDataLine) this.line ??= Buffer.from(this.head.subarray(0, Math.min(lineLength, HEAD_BYTES)));
     this.lineLength = 0;
     this.decision = UNDECIDED;
+    this.isDataLine = false;
     if (isBlank) this.endEvent();
     return isBlank;
   }
 
   private classify(bytes: Buffer, start: number, end: number): number {
-    if (!startsWith(bytes, start, end, 'data:')) return SKIP;
+    this.isDataLine = startsWith(bytes, start, end, 'data:');
+    if (!this.isDataLine) return SKIP;
     const isContinuation = this.eventHasData;
     this.eventHasData = true;
     if (isContinuation) return this.captured ? CAPTURE : SKIP;

@@ -7,6 +7,7 @@ export function responseFailedEvent(failure: {
   sequenceNumber: number;
   model: string;
   createdAtSeconds: number;
+  code: string;
   message: string;
 }): Buffer {
   const event = {
@@ -17,7 +18,7 @@ export function responseFailedEvent(failure: {
       object: 'response',
       created_at: failure.createdAtSeconds,
       status: 'failed',
-      error: { code: 'server_error', message: failure.message },
+      error: { code: failure.code, message: failure.message },
       incomplete_details: null,
       model: failure.model,
       output: [],

@@ -20,6 +20,9 @@ export interface ResponseSummary {
   readonly errorMessage: string | null;
 }
 
+/** No response is that large: a count beyond it is not one, and would overflow sums. */
+const TOKENS_MAX = 1_000_000_000;
+
 const WANTED = ['id', 'model', 'status', 'usage', 'error', 'incomplete_details'] as const;
 const [ID, MODEL, STATUS, USAGE, ERROR, INCOMPLETE_DETAILS] = [0, 1, 2, 3, 4, 5] as const;
 
@@ -73,5 +76,5 @@ function asText(value: unknown): string | null {
 }
 
 function asCount(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= TOKENS_MAX ? value : null;
 }

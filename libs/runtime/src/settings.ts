@@ -9,6 +9,9 @@ const MASTER_KEY_BYTES = 32;
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
 
+/** What can be sent as a bearer token. */
+const headerValue = z.string().regex(/^[\x21-\x7E]+$/, 'must be printable ASCII without spaces');
+
 /** Every environment variable that Tollgate reads. docs/operators.md lists them and is checked against this schema. */
 export const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -26,8 +29,8 @@ export const environment = z.object({
       error: 'must be 32 bytes in base64 (make one with: openssl rand -base64 32)',
     })
     .optional(),
-  ADMIN_TOKEN: z.string().min(8, 'must have at least 8 characters').optional(),
-  OPENAI_API_KEY: z.string().min(1).optional(),
+  ADMIN_TOKEN: headerValue.min(8, 'must have at least 8 characters').optional(),
+  OPENAI_API_KEY: headerValue.optional(),
   OPENAI_BASE_URL: httpUrl.optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' }).optional(),
   TOLLGATE_CONFIG: z.string().min(1).optional(),

@@ -267,22 +267,33 @@ ALTER TABLE "model_upstreams" ADD CONSTRAINT "model_upstreams_upstream_id_fkey" 
 -- the default partition catches a row whose day is missing, so that no request goes unlogged.
 CREATE TABLE "request_log_default" PARTITION OF "request_log" DEFAULT;
 
+-- Rows that it caught (a clock that jumped, a machine that slept for more than a week) move to their day as it is created.
 CREATE FUNCTION "create_request_log_partitions"("first_day" DATE, "days" INTEGER) RETURNS INTEGER AS $$
 DECLARE
     "day" DATE;
+    "name" TEXT;
+    "day_start" TIMESTAMPTZ;
+    "day_end" TIMESTAMPTZ;
     "created" INTEGER := 0;
 BEGIN
     -- Replicas run this at the same time: one at a time is enough.
     PERFORM pg_advisory_xact_lock(hashtext('create_request_log_partitions'));
     FOR i IN 0 .. "days" - 1 LOOP
         "day" := "first_day" + i;
-        CONTINUE WHEN to_regclass(format('request_log_%s', to_char("day", 'YYYYMMDD'))) IS NOT NULL;
-        EXECUTE format(
-            'CREATE TABLE %I PARTITION OF "request_log" FOR VALUES FROM (%L) TO (%L)',
-            'request_log_' || to_char("day", 'YYYYMMDD'),
-            to_char("day", 'YYYY-MM-DD') || ' 00:00:00+00',
-            to_char("day" + 1, 'YYYY-MM-DD') || ' 00:00:00+00'
-        );
+        "name" := 'request_log_' || to_char("day", 'YYYYMMDD');
+        CONTINUE WHEN to_regclass("name") IS NOT NULL;
+        "day_start" := "day"::timestamp AT TIME ZONE 'UTC';
+        "day_end" := ("day" + 1)::timestamp AT TIME ZONE 'UTC';
+        IF EXISTS (SELECT 1 FROM "request_log_default" WHERE "started_at" >= "day_start" AND "started_at" < "day_end") THEN
+            EXECUTE format('CREATE TABLE %I (LIKE "request_log" INCLUDING ALL)', "name");
+            EXECUTE format(
+                'WITH moved AS (DELETE FROM "request_log_default" WHERE "started_at" >= $1 AND "started_at" < $2 RETURNING *) INSERT INTO %I SELECT * FROM moved',
+                "name"
+            ) USING "day_start", "day_end";
+            EXECUTE format('ALTER TABLE "request_log" ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', "name", "day_start", "day_end");
+        ELSE
+            EXECUTE format('CREATE TABLE %I PARTITION OF "request_log" FOR VALUES FROM (%L) TO (%L)', "name", "day_start", "day_end");
+        END IF;
         "created" := "created" + 1;
     END LOOP;
     RETURN "created";

@@ -15,7 +15,7 @@ import {
 import { type GroupRow, GroupsService, modelRule } from '@app/groups';
 import { ModelCatalog } from '@app/models';
 import { Routing } from '@app/upstreams';
-import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';

@@ -14,7 +14,7 @@ import {
 } from '@app/contract';
 import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
 import { Clock } from '@app/runtime';
-import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
@@ -79,7 +79,8 @@ export class KeysController {
   ): Promise<IssuedKey> {
     await this.existing(id);
     const issued = await this.keys.rotate(ADMIN_ACTOR, id, body.overlap_seconds);
-    if (!issued) throw AdminProblem.conflict('The key is revoked. Issue a new one.');
+    if (!issued)
+      throw AdminProblem.conflict('The key is revoked, or somebody else has just rotated it. Read it again.');
     return { ...this.toKey(issued.key), secret: issued.secret };
   }
 

@@ -2,7 +2,7 @@ import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CreateModel, idOf, Model, ModelList, type Page, PageQuery, toPublicId, UpdateModel } from '@app/contract';
 import { formatUsd, type ModelInput, type ModelRow, ModelsService, parseUsd } from '@app/models';
-import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';

@@ -21,7 +21,7 @@ import {
   type UpstreamRow,
   UpstreamsService,
 } from '@app/upstreams';
-import { ADMIN_ACTOR } from '../http/admin.guard.js';
+import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';

@@ -1,7 +1,26 @@
 import { Injectable } from '@nestjs/common';
 
-/** Whether the process is on its way out. */
+/** Something that runs for a client and can be told to come to an end. */
+export interface RunningAnswer {
+  shutDown(): void;
+}
+
+/** Whether the process is on its way out, and what still runs. */
 @Injectable()
 export class Lifecycle {
   isDraining = false;
+  private readonly running = new Set<RunningAnswer>();
+
+  opened(answer: RunningAnswer): void {
+    this.running.add(answer);
+  }
+
+  closed(answer: RunningAnswer): void {
+    this.running.delete(answer);
+  }
+
+  /** Ends what still runs, each with a word to its client. */
+  shutDownAnswers(): void {
+    for (const answer of this.running) answer.shutDown();
+  }
 }

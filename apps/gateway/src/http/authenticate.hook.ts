@@ -1,16 +1,30 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { KeyRing, LastUsed } from '@app/keys';
 import { errors } from '@app/protocol';
-import { type GatewayRequest, isControlPlane } from './gateway-request.js';
-import { BODY_BYTES_MAX } from './raw-body.js';
+import type { Lifecycle } from '../health/lifecycle.js';
+import { AdminProblem } from './admin-problem.js';
+import type { AdminTokenHash } from './admin-token.js';
+import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
+import { ADMIN_BODY_BYTES_MAX, BODY_BYTES_MAX } from './raw-body.js';
+
+export interface AuthenticateHookDependencies {
+  keys: KeyRing;
+  lastUsed: LastUsed;
+  adminToken: AdminTokenHash;
+  lifecycle: Lifecycle;
+}
 
 /**
- * Says who calls, and refuses who has no valid key, before a byte of the body is read: strangers cannot make the gateway
- * buffer anything. Refusals that need no key come first.
+ * Says who calls, and refuses who has no valid key or token, before a byte of the body is read: strangers cannot make the
+ * gateway buffer anything. Refusals that need no key come first.
  */
-export function authenticateRequests(fastify: FastifyInstance, keys: KeyRing, lastUsed: LastUsed): void {
+export function authenticateRequests(
+  fastify: FastifyInstance,
+  { keys, lastUsed, adminToken, lifecycle }: AuthenticateHookDependencies,
+): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
-    if (isControlPlane(request.url)) return done();
+    if (isControlPlane(request.url)) return done(adminRefusal(request, adminToken));
+    if (lifecycle.isDraining) return done(errors.shuttingDown());
     // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
     if (isWebSocketUpgrade(request)) {
       (request as GatewayRequest).record.kind = 'websocket';
@@ -26,7 +40,9 @@ export function authenticateRequests(fastify: FastifyInstance, keys: KeyRing, la
       record.groupId = caller.group.id;
       record.groupName = caller.group.name;
       lastUsed.note(caller.keyId, record.startedAtMs);
-    } else if (!request.is404) {
+    }
+    if (request.is404) return done(errors.unknownUrl(request.method, pathOf(request.url).slice(0, 200)));
+    if (!caller) {
       return done(secret === null ? errors.missingKey() : errors.invalidKey());
     }
     const encoding = request.headers['content-encoding'];
@@ -36,6 +52,16 @@ export function authenticateRequests(fastify: FastifyInstance, keys: KeyRing, la
       return done(errors.requestTooLarge(BODY_BYTES_MAX));
     done();
   });
+}
+
+/** Everything below /admin/v1 needs the admin token, but for the description of the API. */
+function adminRefusal({ url, headers }: FastifyRequest, adminToken: AdminTokenHash): AdminProblem | undefined {
+  const path = pathOf(url);
+  if (!path.startsWith('/admin/v1/') || path.startsWith('/admin/v1/openapi.')) return undefined;
+  if (!adminToken.matches(bearerToken(headers.authorization))) return AdminProblem.unauthorized();
+  return Number(headers['content-length'] ?? 0) > ADMIN_BODY_BYTES_MAX
+    ? AdminProblem.bodyTooLarge(ADMIN_BODY_BYTES_MAX)
+    : undefined;
 }
 
 function isWebSocketUpgrade({ headers }: FastifyRequest): boolean {

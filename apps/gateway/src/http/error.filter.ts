@@ -69,8 +69,9 @@ function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
 
 function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
   if (error instanceof AdminProblem) return error;
-  if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') {
-    return AdminProblem.conflict('There is already one of this name. Choose another name.', 'name');
+  if (error instanceof Prisma.PrismaClientKnownRequestError) {
+    const problem = ofPrismaCode(error.code);
+    if (problem) return problem;
   }
   if (isDatabaseAway(error)) return AdminProblem.databaseUnavailable();
   const status = statusOf(error);
@@ -82,6 +83,23 @@ function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
     return new AdminProblem(status, 'bad_request', 'Bad request', error instanceof Error ? error.message : '');
   }
   return AdminProblem.internal();
+}
+
+/** Prisma's codes for what two operators can do to each other. */
+function ofPrismaCode(code: string): AdminProblem | null {
+  switch (code) {
+    case 'P2002':
+      return AdminProblem.conflict('There is already one of this name. Choose another name.', 'name');
+    case 'P2003':
+      return AdminProblem.conflict('What this refers to was changed or deleted meanwhile. Read it again.');
+    case 'P2025':
+      return AdminProblem.notFound('object: it was deleted meanwhile');
+    case 'P2028':
+    case 'P2034':
+      return AdminProblem.conflict('Somebody else is changing the same thing. Try again.');
+    default:
+      return null;
+  }
 }
 
 /** What a framework error wants to be answered with; null for errors that are ours. */

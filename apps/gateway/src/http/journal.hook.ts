@@ -39,7 +39,8 @@ export function journalRequests(fastify: FastifyInstance, { log, metrics, clock 
 function openRecord(request: FastifyRequest, clock: Clock): RequestRecord {
   const { headers } = request;
   const record = new RequestRecord(clock.now(), clock.monotonic(), `${request.method} ${pathOf(request.url)}`);
-  record.clientIp = request.ip;
+  // Node adds the interface to a link-local address (fe80::1%eth0), which no database takes.
+  record.clientIp = request.ip.split('%', 1)[0] ?? null;
   // "codex_exec/0.169.0 (Debian …) …": the first word says which client it is.
   record.client = headers['user-agent']?.split(' ', 1)[0] ?? null;
   record.sessionId = single(headers['session-id'] ?? headers.session_id);

@@ -5,7 +5,7 @@ import { AdminProblem } from './admin-problem.js';
 
 /** Legal requests reach tens of MiB: two images of 12 MB are a body of 32 MB (codex-cli.md §2). */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
-const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
+export const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
 
 /** Keeps the data plane's bodies as the client's bytes, whatever their content type; parses the admin API's as JSON. */
 export function keepRawBodies(fastify: FastifyInstance): void {

@@ -14,14 +14,8 @@ const TO_UPSTREAM = new Set([
   'version',
 ]);
 
-/** What of an upstream's headers the client gets; none tells of the operator's account. */
-const TO_CLIENT = [
-  'content-type',
-  'openai-processing-ms',
-  'openai-version',
-  'x-codex-turn-state',
-  'x-reasoning-included',
-] as const;
+/** What of an upstream's headers the client gets, besides what belongs to its body; none tells of the operator's account. */
+const TO_CLIENT = ['openai-processing-ms', 'openai-version', 'x-codex-turn-state', 'x-reasoning-included'] as const;
 
 /** Headers of a call to an upstream, names and values in turn, without authorization. */
 export function forwardedHeaders(headers: IncomingHttpHeaders, isStream: boolean): string[] {
@@ -43,18 +37,25 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, isStream: boolean
 }
 
 /**
- * Headers of an answer to the client, names and values in turn. A differing `openai-model` makes Codex accuse its user of abuse, so it always names
- * the model that was asked for (codex-cli.md §3).
+ * Headers of an answer to the client, names and values in turn. A differing `openai-model` makes Codex accuse its user of
+ * abuse, so it always names the model that was asked for (codex-cli.md §3).
  */
 export function answeredHeaders(
   upstream: IncomingHttpHeaders,
-  answer: { requestId: string; requestedModel: string; isStream: boolean },
+  answer: { requestId: string; requestedModel: string },
 ): string[] {
   const list = ['x-request-id', answer.requestId];
   for (const name of TO_CLIENT) {
     const value = upstream[name];
-    if (typeof value === 'string' && !(answer.isStream && name === 'content-type')) list.push(name, value);
+    if (typeof value === 'string' && isSendable(value)) list.push(name, value);
   }
-  if (upstream['openai-model'] !== undefined) list.push('openai-model', answer.requestedModel);
+  if (upstream['openai-model'] !== undefined && isSendable(answer.requestedModel)) {
+    list.push('openai-model', answer.requestedModel);
+  }
   return list;
+}
+
+/** Whether Node takes a text as a header value; anything else would throw in the middle of an answer. */
+function isSendable(value: string): boolean {
+  return /^[\t\x20-\x7E\x80-\xFF]*$/.test(value);
 }

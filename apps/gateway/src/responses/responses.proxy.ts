@@ -4,6 +4,7 @@ import { ModelCatalog } from '@app/models';
 import { errors, readResponseCall } from '@app/protocol';
 import { Clock } from '@app/runtime';
 import { Forwarding, Routing } from '@app/upstreams';
+import { Lifecycle } from '../health/lifecycle.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { ModelPermissions } from '../models/model-permissions.js';
 import { forwardedHeaders } from './passed-headers.js';
@@ -19,6 +20,7 @@ export class ResponsesProxy {
     private readonly catalog: ModelCatalog,
     private readonly routing: Routing,
     private readonly clock: Clock,
+    private readonly lifecycle: Lifecycle,
   ) {}
 
   /**
@@ -45,6 +47,7 @@ export class ResponsesProxy {
       isStream: call.stream,
       price,
       clock: this.clock,
+      lifecycle: this.lifecycle,
     });
     const forwarded = { call, route: '/responses', headers: forwardedHeaders(headers, call.stream), candidates };
     await pump.run((sink) => new Forwarding(forwarded, sink, () => this.clock.monotonic()));

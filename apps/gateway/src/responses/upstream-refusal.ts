@@ -30,6 +30,13 @@ export function upstreamRefusal(
   return { error: errors.upstreamFailed(forLog), forLog };
 }
 
+/** A client mistake that an upstream told in another shape than OpenAI's, such as FastAPI's `{detail}`, in the right one. */
+export function wrappedRefusal(status: number, headers: IncomingHttpHeaders, body: Buffer, isJson: boolean): Buffer {
+  const said = isJson ? `: ${body.toString('utf8')}` : ` (${headers['content-type'] ?? 'no content-type'})`;
+  const message = scrub(`The model provider refused the request with ${status}${said}`).slice(0, LOGGED_CHARACTERS_MAX);
+  return Buffer.from(JSON.stringify({ error: { message, type: 'invalid_request_error', param: null, code: null } }));
+}
+
 /** What the client is told of an upstream that could not be reached or broke off before its answer began. */
 export function upstreamFailure(error: Error & { code?: string }): GatewayError {
   const isTimeout = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';

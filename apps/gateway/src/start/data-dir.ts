@@ -19,7 +19,7 @@ export class DataDir {
     try {
       mkdirSync(path, { recursive: true });
       const deadline = Date.now() + LOCK_WAIT_MS;
-      for (let holder = holderOf(lock); holder !== null; holder = holderOf(lock)) {
+      for (let holder = takeLock(lock); holder !== null; holder = takeLock(lock)) {
         if (Date.now() > deadline) {
           throw new StartupError(
             `another Tollgate (process ${holder}) is running on ${path}: stop it, or set another DATA_DIR and PORT`,
@@ -27,7 +27,6 @@ export class DataDir {
         }
         await delay(100);
       }
-      writeFileSync(lock, String(process.pid), { mode: 0o600 });
     } catch (error) {
       if (error instanceof StartupError) throw error;
       throw new StartupError(`DATA_DIR ${path} cannot be written: ${(error as Error).message}`, { cause: error });
@@ -47,6 +46,21 @@ export class DataDir {
 
   close(): void {
     rmSync(join(this.path, 'gateway.pid'), { force: true });
+  }
+}
+
+/** Takes the lock and returns null, or the living gateway that holds it. */
+function takeLock(lock: string): number | null {
+  const holder = holderOf(lock);
+  if (holder !== null) return holder;
+  // What a killed gateway left behind.
+  rmSync(lock, { force: true });
+  try {
+    writeFileSync(lock, String(process.pid), { mode: 0o600, flag: 'wx' });
+    return null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return holderOf(lock);
   }
 }
 

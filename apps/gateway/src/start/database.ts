@@ -14,20 +14,26 @@ export interface RunningDatabase {
 const MIGRATIONS = fileURLToPath(new URL('../../../../../prisma/migrations', import.meta.url));
 
 /**
- * The database of DATABASE_URL, or the embedded one, with its schema up to date.
+ * The database of DATABASE_URL, or the embedded one.
  *
  * @throws StartupError
  */
 export async function openDatabase(settings: Settings, dataDir: DataDir): Promise<RunningDatabase> {
-  const database = settings.databaseUrl
+  return settings.databaseUrl
     ? { url: settings.databaseUrl, stop: () => Promise.resolve() }
     : await startEmbedded(dataDir);
+}
+
+/**
+ * Brings the schema up to date.
+ *
+ * @throws StartupError also when the database cannot be reached
+ */
+export async function migrate({ url }: RunningDatabase): Promise<void> {
   try {
-    await applyMigrations(database.url, MIGRATIONS);
-    return database;
+    await applyMigrations(url, MIGRATIONS);
   } catch (error) {
-    await database.stop();
-    const { host, pathname } = new URL(database.url);
+    const { host, pathname } = new URL(url);
     throw new StartupError(`PostgreSQL at ${host}${pathname}: ${reasonOf(error)}: check DATABASE_URL`, {
       cause: error,
     });

@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import { GroupsService } from '@app/groups';
-import { checkSecret, KeyRing, KeysService } from '@app/keys';
+import { KeyRing, KeysService, makeSecret } from '@app/keys';
 import { ModelsService } from '@app/models';
 import type { Settings } from '@app/runtime';
 import { normalizeBaseUrl, UpstreamsService } from '@app/upstreams';
@@ -13,6 +13,7 @@ const ACTOR = 'first_start';
 const SET_UP = 'set_up_at';
 const DEMO_KEY_FILE = 'demo-key';
 const DEMO_UPSTREAM = 'demo';
+const DEMO_GROUP = 'default';
 /** The names that Codex CLI and the examples use. */
 const DEMO_MODELS = ['gpt-5.5', 'gpt-5.2-codex'];
 const DEMO_PATTERNS = ['gpt-*', 'codex-*'];
@@ -34,24 +35,34 @@ export async function setUpOnce(app: NestFastifyApplication, settings: Settings,
       enabled: true,
     });
   }
-  if (settings.demo === 'auto' && (await prisma.group.count()) === 0) {
-    const group = await app
-      .get(GroupsService)
-      .create(ACTOR, { name: 'default', description: 'Made at the first start', models: DEMO_PATTERNS });
-    const key = { name: 'demo', groupId: group.id, owner: '', models: [], expiresAt: null };
-    const issued = await app.get(KeysService).issue(ACTOR, key);
-    if (issued) dataDir.write(DEMO_KEY_FILE, issued.secret);
-    for (const name of DEMO_MODELS) {
-      await app.get(ModelsService).create(ACTOR, { name, aliases: [], upstreams: [], prices: null });
-    }
-  }
+  if (settings.demo === 'auto') await makeDemo(app, dataDir);
   await writeSetting(prisma, SET_UP, new Date().toISOString());
+}
+
+/** Each step can be taken again: a start that was cut off half-way is finished by the next one. */
+async function makeDemo(app: NestFastifyApplication, dataDir: DataDir): Promise<void> {
+  const prisma = app.get(PrismaService);
+  const group =
+    (await prisma.group.findUnique({ where: { name: DEMO_GROUP } })) ??
+    (await app
+      .get(GroupsService)
+      .create(ACTOR, { name: DEMO_GROUP, description: 'Made at the first start', models: DEMO_PATTERNS }));
+  if (!workingDemoKey(app, dataDir)) {
+    const secret = makeSecret();
+    // The file first: a key whose secret nobody knows could never be used.
+    dataDir.write(DEMO_KEY_FILE, secret);
+    const key = { name: 'demo', groupId: group.id, owner: '', models: [], expiresAt: null };
+    await app.get(KeysService).issue(ACTOR, key, secret);
+  }
+  for (const name of DEMO_MODELS) {
+    await app.get(ModelsService).create(ACTOR, { name, aliases: [], upstreams: [], prices: null });
+  }
 }
 
 /** The demo key, as long as it works. */
 export function workingDemoKey(app: NestFastifyApplication, dataDir: DataDir): string | null {
   const secret = dataDir.read(DEMO_KEY_FILE);
-  return secret && checkSecret(secret) !== null && app.get(KeyRing).find(secret) ? secret : null;
+  return secret && app.get(KeyRing).find(secret) ? secret : null;
 }
 
 /** Starts the bundled simulator as upstream `demo`, while there is no other upstream. */

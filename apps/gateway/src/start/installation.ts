@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import type { Settings } from '@app/runtime';
-import { AdminTokenHash } from '../http/admin.guard.js';
+import { AdminTokenHash } from '../http/admin-token.js';
 import type { DataDir } from './data-dir.js';
 import { StartupError } from './startup-error.js';
 

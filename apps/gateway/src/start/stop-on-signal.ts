@@ -1,32 +1,59 @@
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { Logger } from '@nestjs/common';
-import type { Lifecycle } from '../health/lifecycle.js';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Lifecycle } from '../health/lifecycle.js';
 
-/** How long running streams may go on after a signal. */
+/** How long running answers may go on after a signal. */
 const DRAIN_MS = 30_000;
+/** How long the rest may take after that: the last events to the clients, the log to PostgreSQL. */
+const CLOSE_MS = 12_000;
+/** Clients that do not read their last event are cut after this. */
+const LAST_EVENT_MS = 1_000;
 const PARENT_CHECK_MS = 500;
 
+/** What a signal ends; `app` is there once it has been built. */
+export interface Stoppable {
+  app: NestFastifyApplication | null;
+  stopAll(): Promise<void>;
+}
+
 /**
- * Ends the process properly on SIGTERM and SIGINT: running streams finish, the log is flushed, the embedded database is
- * stopped. A second signal, or the end of the time for it, cuts what is left.
+ * Ends the process properly on SIGTERM and SIGINT, whatever it has reached: running answers finish, the log is flushed, the
+ * embedded database is stopped. A second signal, or the end of the time for it, gives running answers a last event.
  */
-export function stopOnSignal(lifecycle: Lifecycle, isUnderNpm: boolean, stopAll: () => Promise<void>): void {
-  const logger = new Logger('Gateway');
+export function stopOnSignal(target: Stoppable, isUnderNpm: boolean): void {
+  let signals = 0;
   const stop = (reason: string) => {
-    if (lifecycle.isDraining) process.exit(1);
-    lifecycle.isDraining = true;
-    logger.log(`stopping: ${reason}`);
-    setTimeout(() => process.exit(1), DRAIN_MS).unref();
-    stopAll().then(
-      () => process.exit(0),
-      (error) => {
-        logger.error(error);
-        process.exit(1);
-      },
-    );
+    signals++;
+    if (signals === 1) begin(target, reason);
+    else if (signals === 2) cutAnswers(target);
+    else process.exit(1);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
   if (isUnderNpm) watchNpm(() => stop('npm has gone'));
+}
+
+function begin(target: Stoppable, reason: string): void {
+  const logger = new Logger('Gateway');
+  logger.log(`stopping: ${reason}`);
+  if (target.app) target.app.get(Lifecycle).isDraining = true;
+  setTimeout(() => cutAnswers(target), DRAIN_MS).unref();
+  setTimeout(() => process.exit(1), DRAIN_MS + CLOSE_MS).unref();
+  target.stopAll().then(
+    () => process.exit(0),
+    (error) => {
+      logger.error(error);
+      process.exit(1);
+    },
+  );
+}
+
+function cutAnswers({ app }: Stoppable): void {
+  if (!app) return;
+  app.get(Lifecycle).shutDownAnswers();
+  const server = app.getHttpServer() as Server;
+  setTimeout(() => server.closeAllConnections(), LAST_EVENT_MS).unref();
 }
 
 /** Under `npm start` a killed npm would leave the gateway behind, on its port: it leaves as well. */
