@@ -314,3 +314,46 @@ describe('the description of the API', () => {
     expect((await fetch(`${gateway.url}/admin/docs`)).status).toBe(200);
   });
 });
+
+describe('operators who work at the same time', () => {
+  it('never see a server error, and every secret that is handed out works', async () => {
+    const { key, group } = await gateway.admin.issueKey();
+    const rotations = await Promise.all(Array.from({ length: 5 }, () => gateway.admin.post(`/keys/${key.id}/rotate`)));
+    const issued = rotations.filter(({ status }) => status === 200);
+    expect(rotations.every(({ status }) => status === 200 || status === 409)).toBe(true);
+    for (const { body } of issued.slice(-1)) expect(await statusWith((body as IssuedKey).secret)).not.toBe(401);
+    const statuses = await Promise.all([
+      gateway.admin.delete(`/keys/${key.id}`),
+      gateway.admin.patch(`/keys/${key.id}`, { name: 'x' }),
+      gateway.admin.delete(`/groups/${group.id}`),
+      gateway.admin.post('/keys', { name: 'late', group_id: group.id }),
+      gateway.admin.patch(`/groups/${group.id}`, { models: ['a', 'b'] }),
+      gateway.admin.delete(`/groups/${group.id}`),
+    ]);
+    expect(statuses.map(({ status }) => status).filter((status) => status >= 500)).toEqual([]);
+  });
+
+  it.each([
+    ['/groups', { name: 'a\u0000b' }, 'name'],
+    ['/groups', { name: 'g', models: ['m\u0000'] }, 'models.0'],
+    ['/models', { name: 'm\u0000' }, 'name'],
+  ])('cannot store what PostgreSQL cannot hold: POST %s %j', async (path, body, field) => {
+    const answer = await gateway.admin.post(path, body);
+    expect(answer.status).toBe(422);
+    expect(problem(answer).errors?.[0]?.path).toBe(field);
+  });
+
+  it.each([
+    '/requests?model=%00',
+    '/requests?from=0000-01-01T00:00:00Z',
+    '/requests/req_ffffffffffffffffffffffffffffffff',
+    '/requests?cursor=req_0123456789abcdef0123456789abcdef',
+  ])('ask odd questions and get an answer: %s', async (path) => {
+    expect((await gateway.admin.get(path)).status).toBeLessThan(500);
+  });
+
+  it('are asked for their token before their body is read', async () => {
+    const response = await fetch(`${gateway.url}/admin/v1/keys`, { method: 'POST', body: 'x'.repeat(3_000_000) });
+    expect(response.status).toBe(401);
+  });
+});

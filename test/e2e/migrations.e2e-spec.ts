@@ -48,3 +48,21 @@ describe('the request log', () => {
     await gateway.stop();
   });
 });
+
+describe('a row whose day has no partition', () => {
+  it('is caught, and moves to its day when that is created', async () => {
+    const gateway = await TestGateway.start();
+    const day = new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
+    await gateway.database.query(
+      `INSERT INTO request_log (id, started_at, route, kind, stream, status, outcome, settlement, usage_source, duration_ms, attempts, request_bytes, response_bytes)
+       VALUES (gen_random_uuid(), $1::timestamptz, 'x', 'other', false, 200, 'ok', 'final', 'none', 1, 0, 0, 0)`,
+      [`${day}T12:00:00Z`],
+    );
+    await gateway.database.query('SELECT create_request_log_partitions($1::date, 3)', [day]);
+    const rows = await gateway.database.query(
+      `SELECT tableoid::regclass::text AS place FROM request_log WHERE route = 'x'`,
+    );
+    expect(rows).toEqual([{ place: `request_log_${day.replaceAll('-', '')}` }]);
+    await gateway.stop();
+  });
+});
