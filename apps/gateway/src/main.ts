@@ -18,6 +18,7 @@ import { StartupError } from './start/startup-error.js';
 /** What has been started, to be stopped in the opposite order. */
 class Started implements Stoppable {
   app: NestFastifyApplication | null = null;
+  isStopping = false;
   private readonly undo: (() => unknown)[] = [];
 
   onStop(...undo: (() => unknown)[]): void {
@@ -25,6 +26,7 @@ class Started implements Stoppable {
   }
 
   async stopAll(): Promise<void> {
+    this.isStopping = true;
     for (let stop = this.undo.pop(); stop; stop = this.undo.pop()) await stop();
   }
 }
@@ -112,6 +114,11 @@ try {
   stopOnSignal(started, settings.isUnderNpm);
   await start(settings, started);
 } catch (error) {
+  // A signal during the start takes things away under its feet: what fails then is no news.
+  if (!started.isStopping) await refuse(error);
+}
+
+async function refuse(error: unknown): Promise<void> {
   const isExpected = error instanceof StartupError || error instanceof SettingsError;
   console.error(isExpected ? `tollgate: ${error.message}` : error);
   await started.stopAll();
