@@ -18,6 +18,7 @@ import { StartupError } from './start/startup-error.js';
 /** What has been started, to be stopped in the opposite order. */
 class Started implements Stoppable {
   app: NestFastifyApplication | null = null;
+  isPublic = false;
   isStopping = false;
   private readonly undo: (() => unknown)[] = [];
 
@@ -102,6 +103,10 @@ function portProblem(error: NodeJS.ErrnoException, host: string, port: number): 
   });
 }
 
+function isLoopback(host: string): boolean {
+  return /^(?:127\.|localhost$|::1$)/.test(host);
+}
+
 function urlOf(app: NestFastifyApplication, host: string): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
@@ -111,6 +116,7 @@ function urlOf(app: NestFastifyApplication, host: string): string {
 const started = new Started();
 try {
   const settings = readSettings(process.env);
+  started.isPublic = !isLoopback(settings.host);
   stopOnSignal(started, settings.isUnderNpm);
   await start(settings, started);
 } catch (error) {

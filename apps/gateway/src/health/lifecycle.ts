@@ -8,7 +8,10 @@ export interface RunningAnswer {
 /** Whether the process is on its way out, and what still runs. */
 @Injectable()
 export class Lifecycle {
+  /** Not ready: load balancers should look elsewhere. */
   isDraining = false;
+  /** New calls are turned away. */
+  isClosing = false;
   private readonly running = new Set<RunningAnswer>();
 
   opened(answer: RunningAnswer): void {

@@ -24,7 +24,7 @@ export function authenticateRequests(
 ): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (isControlPlane(request.url)) return done(adminRefusal(request, adminToken));
-    if (lifecycle.isDraining) return done(errors.shuttingDown());
+    if (lifecycle.isClosing) return done(errors.shuttingDown());
     // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
     if (isWebSocketUpgrade(request)) {
       (request as GatewayRequest).record.kind = 'websocket';

@@ -4,6 +4,8 @@ import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Lifecycle } from '../health/lifecycle.js';
 
+/** How long a load balancer gets to notice that `/readyz` fails, while requests are still served. */
+const LAME_DUCK_MS = 4_000;
 /** How long running answers may go on after a signal. */
 const DRAIN_MS = 30_000;
 /** How long the rest may take after that: the last events to the clients, the log to PostgreSQL. */
@@ -14,12 +16,14 @@ const PARENT_CHECK_MS = 500;
 
 /** What a signal ends; `app` is there once it has been built. */
 export interface Stoppable {
+  /** Others than this machine reach it, perhaps through a load balancer. */
+  isPublic: boolean;
   app: NestFastifyApplication | null;
   stopAll(): Promise<void>;
 }
 
 /**
- * Ends the process properly on SIGTERM and SIGINT, whatever it has reached: running answers finish, the log is flushed, the
+ * Ends the process properly on SIGTERM and SIGINT, whatever it has reached: load balancers look away, running answers finish, the log is flushed, the
  * embedded database is stopped. A second signal, or the end of the time for it, gives running answers a last event.
  */
 export function stopOnSignal(target: Stoppable, isUnderNpm: boolean): void {
@@ -37,16 +41,21 @@ export function stopOnSignal(target: Stoppable, isUnderNpm: boolean): void {
 function begin(target: Stoppable, reason: string): void {
   const logger = new Logger('Gateway');
   logger.log(`stopping: ${reason}`);
-  if (target.app) target.app.get(Lifecycle).isDraining = true;
-  setTimeout(() => cutAnswers(target), DRAIN_MS).unref();
-  setTimeout(() => process.exit(1), DRAIN_MS + CLOSE_MS).unref();
-  target.stopAll().then(
-    () => process.exit(0),
-    (error) => {
-      logger.error(error);
-      process.exit(1);
-    },
-  );
+  const lifecycle = target.app?.get(Lifecycle);
+  if (lifecycle) lifecycle.isDraining = true;
+  const lameDuckMs = target.isPublic && lifecycle ? LAME_DUCK_MS : 0;
+  setTimeout(() => cutAnswers(target), lameDuckMs + DRAIN_MS).unref();
+  setTimeout(() => process.exit(1), lameDuckMs + DRAIN_MS + CLOSE_MS).unref();
+  setTimeout(() => {
+    if (lifecycle) lifecycle.isClosing = true;
+    target.stopAll().then(
+      () => process.exit(0),
+      (error) => {
+        logger.error(error);
+        process.exit(1);
+      },
+    );
+  }, lameDuckMs);
 }
 
 function cutAnswers({ app }: Stoppable): void {
