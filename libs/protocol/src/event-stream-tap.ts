@@ -1,5 +1,5 @@
 import { scanTrustedObject } from './json-scan.js';
-import { readResponseSummary, type ResponseSummary } from './response-summary.js';
+import { readResponseSummary, type ResponseSummary, UNREAD_RESPONSE } from './response-summary.js';
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -179,25 +179,16 @@ export class EventStreamTap {
       case 'response.completed':
       case 'response.incomplete':
       case 'response.failed':
-        this.terminal = { ...(response ?? NO_RESPONSE), type };
+        this.terminal = { ...(response ?? UNREAD_RESPONSE), type };
         break;
       case 'error':
         // A response.failed usually follows and then counts (protocol.md §2.6).
-        this.terminal ??= { ...NO_RESPONSE, ...event.error, type };
+        this.terminal ??= { ...UNREAD_RESPONSE, ...event.error, type };
         break;
       default:
     }
   }
 }
-
-const NO_RESPONSE: ResponseSummary = {
-  id: null,
-  model: null,
-  status: null,
-  usage: null,
-  errorCode: null,
-  errorMessage: null,
-};
 
 interface ReadEvent {
   type: unknown;

@@ -5,4 +5,4 @@ export { GatewayError, type GatewayErrorOptions } from './gateway-error.js';
 export { JsonSyntaxError, type ObjectScan, scanObject } from './json-scan.js';
 export { readResponseCall, type ResponseCall, rewriteCall } from './response-call.js';
 export { responseFailedEvent } from './response-failed-event.js';
-export { readResponseSummary, type ResponseSummary, type TokenUsage } from './response-summary.js';
+export { readResponseSummary, type ResponseSummary, type TokenUsage, UNREAD_RESPONSE } from './response-summary.js';

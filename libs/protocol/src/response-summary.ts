@@ -20,6 +20,16 @@ export interface ResponseSummary {
   readonly errorMessage: string | null;
 }
 
+/** Of a response of which nothing could be read. */
+export const UNREAD_RESPONSE: ResponseSummary = {
+  id: null,
+  model: null,
+  status: null,
+  usage: null,
+  errorCode: null,
+  errorMessage: null,
+};
+
 /** No response is that large: a count beyond it is not one, and would overflow sums. */
 const TOKENS_MAX = 1_000_000_000;
 

@@ -1,4 +1,4 @@
-import { errors, readResponseSummary, type ResponseSummary } from '@app/protocol';
+import { errors, readResponseSummary, type ResponseSummary, UNREAD_RESPONSE } from '@app/protocol';
 import type { Answer, AnswerContext } from './answer.js';
 import { isClientMistake, upstreamRefusal, wrappedRefusal } from './upstream-refusal.js';
 
@@ -6,15 +6,6 @@ import { isClientMistake, upstreamRefusal, wrappedRefusal } from './upstream-ref
 const HELD_BYTES_MAX = 8 * 1024 * 1024;
 /** Up to this size a copy is kept beside the stream, to read the usage from. */
 const READ_BYTES_MAX = 64 * 1024 * 1024;
-
-const UNREAD: ResponseSummary = {
-  id: null,
-  model: null,
-  status: null,
-  usage: null,
-  errorCode: null,
-  errorMessage: null,
-};
 
 /** An answer in one piece, or an upstream's refusal. */
 export class JsonAnswer implements Answer {
@@ -36,7 +27,7 @@ export class JsonAnswer implements Answer {
     const { client, record, price, status } = this.context;
     const body = Buffer.concat(this.chunks);
     if (this.isStreaming) {
-      record.settle(readResponseSummary(body) ?? UNREAD, 'response_body', price);
+      record.settle(readResponseSummary(body) ?? UNREAD_RESPONSE, 'response_body', price);
       return client.end();
     }
     const summary = this.isJson ? readResponseSummary(body) : null;
