@@ -8,7 +8,7 @@ const libs = {
   keys: ['groups', 'database', 'runtime'],
   models: ['protocol', 'database', 'runtime'],
   upstreams: ['models', 'protocol', 'database', 'runtime'],
-  journal: ['models', 'protocol', 'database', 'runtime'],
+  journal: ['models', 'protocol', 'contract', 'database', 'runtime'],
   usage: ['database', 'runtime'],
 };
 const apps = {

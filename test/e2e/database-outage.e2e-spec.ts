@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Simulator } from '../../apps/simulator/src/simulator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
-import { TestGateway } from '../support/gateway.js';
 import { call, callBody } from '../support/responses-client.js';
+import { type Scene, startScene } from '../support/scene.js';
 
 /** Stands between the gateway and PostgreSQL, so that PostgreSQL can be away. */
 class Cable {
@@ -56,29 +55,24 @@ class Cable {
 
 let database: TestDatabase;
 let cable: Cable;
-let gateway: TestGateway;
-let simulator: Simulator;
+let scene: Scene;
 
 beforeAll(async () => {
   database = await createDatabase();
   const url = new URL(database.url);
   cable = await Cable.to(url.hostname, Number(url.port));
   url.port = String(cable.port);
-  [gateway, simulator] = await Promise.all([
-    TestGateway.start({ database: { ...database, url: url.href } }),
-    Simulator.start(),
-  ]);
+  scene = await startScene({ gateway: { database: { ...database, url: url.href } } });
 });
 afterAll(async () => {
-  await gateway.stop();
-  await simulator.close();
+  await scene.stop();
   cable.close();
   await database.drop();
 });
 
 describe('a database that goes away', () => {
   it('does not stop model traffic or turn keys away, and gets every row when it is back', async () => {
-    const { secret } = await gateway.admin.issueKey({ upstreamBaseUrl: simulator.baseUrl });
+    const { gateway, simulator, secret } = scene;
     cable.cut();
     const answers = [];
     for (let i = 0; i < 20; i++) answers.push(await call(gateway.url, callBody(`hello ${i}`), { secret }));

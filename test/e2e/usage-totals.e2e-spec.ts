@@ -1,22 +1,21 @@
 import type { Page, Request, Usage } from '../../libs/contract/src/index.js';
-import { directive, Simulator } from '../../apps/simulator/src/simulator.js';
-import { TestGateway } from '../support/gateway.js';
+import { directive, type Simulator } from '../../apps/simulator/src/simulator.js';
+import type { TestGateway } from '../support/gateway.js';
 import { call, callBody } from '../support/responses-client.js';
+import { type Scene, startScene } from '../support/scene.js';
 
 const SUMS = ['input_tokens', 'cached_tokens', 'cache_write_tokens', 'output_tokens', 'reasoning_tokens'] as const;
 
+let scene: Scene;
 let gateway: TestGateway;
 let simulator: Simulator;
-let secrets: string[];
 let rows: Request[];
 
 beforeAll(async () => {
-  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-  const issued = [
-    await gateway.admin.issueKey({ upstreamBaseUrl: simulator.baseUrl }),
-    await gateway.admin.issueKey({ models: ['gpt-5.5'] }),
-  ];
-  secrets = issued.map(({ secret }) => secret);
+  scene = await startScene();
+  ({ gateway, simulator } = scene);
+  const first = scene.secret;
+  const { secret: second } = await gateway.admin.issueKey({ models: ['gpt-5.5'] });
   await gateway.admin.create('/models', {
     name: 'gpt-5.5',
     prices: {
@@ -25,7 +24,6 @@ beforeAll(async () => {
       output_per_million_usd: '10.000000001',
     },
   });
-  const [first = '', second = ''] = secrets;
   const calls = [
     ...Array.from(
       { length: 6 },
@@ -43,10 +41,7 @@ beforeAll(async () => {
   for (const send of calls) answers.push(await send());
   rows = await Promise.all(answers.map(({ requestId }) => gateway.row(requestId)));
 });
-afterAll(async () => {
-  await gateway.stop();
-  await simulator.close();
-});
+afterAll(() => scene.stop());
 
 async function usage(query = ''): Promise<Usage['data']> {
   const answer = await gateway.admin.get(`/usage${query}`);

@@ -1,6 +1,6 @@
 import { Simulator } from '../../apps/simulator/src/simulator.js';
 import type { Issued } from './admin-client.js';
-import { TestGateway } from './gateway.js';
+import { type GatewayOptions, TestGateway } from './gateway.js';
 
 /** A gateway, the simulator as its upstream, and a key that may use it. */
 export interface Scene {
@@ -11,9 +11,10 @@ export interface Scene {
   stop(): Promise<void>;
 }
 
-export async function startScene(options: { models?: string[] } = {}): Promise<Scene> {
-  const [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-  const issued = await gateway.admin.issueKey({ ...options, upstreamBaseUrl: simulator.baseUrl });
+export async function startScene(options: { models?: string[]; gateway?: GatewayOptions } = {}): Promise<Scene> {
+  const [gateway, simulator] = await Promise.all([TestGateway.start(options.gateway), Simulator.start()]);
+  const models = options.models ? { models: options.models } : {};
+  const issued = await gateway.admin.issueKey({ ...models, upstreamBaseUrl: simulator.baseUrl });
   return {
     gateway,
     simulator,

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { isProcessAlive, isProgramAlive } from '@app/runtime';
 import { locateBinaries, type ProcessOwner, serverOwner } from './postgres-binaries.js';
 
 export interface EmbeddedPostgresOptions {
@@ -68,15 +69,7 @@ function runningServer(cluster: string): Server | null {
   const pidFile = join(cluster, 'postmaster.pid');
   if (!existsSync(pidFile)) return null;
   const [pid, , , port] = readFileSync(pidFile, 'utf8').split('\n').map(Number);
-  return pid && port && isAlive(pid) && isPostgres(pid) ? { pid, port } : null;
-}
-
-/** A pid may have been given to someone else since; where /proc tells, it is asked. */
-function isPostgres(pid: number): boolean {
-  const command = `/proc/${pid}/cmdline`;
-  return (
-    !existsSync('/proc/self/cmdline') || (existsSync(command) && readFileSync(command, 'utf8').includes('postgres'))
-  );
+  return pid && port && isProgramAlive(pid, 'postgres') ? { pid, port } : null;
 }
 
 function initCluster({ cluster, binaries, owner, password, options }: ServerFiles & { password: string }): void {
@@ -140,7 +133,7 @@ async function waitUntilReady(url: string, pid: number, logFile: string): Promis
       await client.connect();
       return;
     } catch (error) {
-      if (!isAlive(pid) || Date.now() > deadline) {
+      if (!isProcessAlive(pid) || Date.now() > deadline) {
         throw new Error(`embedded PostgreSQL did not start: see ${logFile}, or set DATABASE_URL`, { cause: error });
       }
       await delay(25);
@@ -163,9 +156,9 @@ async function createDatabase(url: string, database: string): Promise<void> {
 
 /** SIGINT is PostgreSQL's fast shutdown: sessions are cut, data is safe. */
 async function stopServer(pid: number): Promise<void> {
-  if (!isAlive(pid)) return;
+  if (!isProcessAlive(pid)) return;
   process.kill(pid, 'SIGINT');
-  for (let i = 0; i < 500 && isAlive(pid); i++) await delay(20);
+  for (let i = 0; i < 500 && isProcessAlive(pid); i++) await delay(20);
 }
 
 function readOrMakePassword(dataDir: string): string {
@@ -176,17 +169,6 @@ function readOrMakePassword(dataDir: string): string {
 
 function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // A stopped server stays a zombie until its parent, this process, has been told of it.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === 'EPERM' || (code === 'ENOENT' && !existsSync('/proc/self'));
-  }
 }
 
 function freePort(): Promise<number> {

@@ -1,3 +1,4 @@
+import { toPublicId } from '@app/contract';
 import { costNanoUsd, type ModelPrice } from '@app/models';
 import type { ResponseSummary, TokenUsage } from '@app/protocol';
 import { newId } from '@app/runtime';
@@ -85,7 +86,7 @@ export class RequestRecord {
     public route: string,
   ) {
     this.id = newId(startedAtMs);
-    this.publicId = `req_${this.id.replaceAll('-', '')}`;
+    this.publicId = toPublicId('request', this.id);
   }
 
   /** Takes down how the upstream ended the response, at the moment that is known. */

@@ -96,17 +96,7 @@ export function toCells(record: RequestRecord): Cell[] {
   return COLUMN_NAMES.map((name) => row[name]);
 }
 
-/** The same without anything that came from outside: what remains when PostgreSQL refuses the whole. */
-export function toBareCells(record: RequestRecord): Cell[] {
-  const row = toRow(record);
-  const kept = new Set<keyof RequestRow>(BARE_COLUMNS);
-  return COLUMN_NAMES.map((name) => {
-    if (name === 'settlement') return 'missing';
-    return kept.has(name) ? row[name] : null;
-  });
-}
-
-const BARE_COLUMNS = [
+const BARE_COLUMNS: ReadonlySet<keyof RequestRow> = new Set([
   'id',
   'started_at',
   'key_id',
@@ -122,7 +112,16 @@ const BARE_COLUMNS = [
   'attempts',
   'request_bytes',
   'response_bytes',
-] as const satisfies (keyof RequestRow)[];
+] as const);
+
+/** The same without anything that came from outside: what remains when PostgreSQL refuses the whole. */
+export function toBareCells(record: RequestRecord): Cell[] {
+  const row = toRow(record);
+  return COLUMN_NAMES.map((name) => {
+    if (name === 'settlement') return 'missing';
+    return BARE_COLUMNS.has(name) ? row[name] : null;
+  });
+}
 
 /** Texts that came from outside are made storable and kept short. */
 function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {

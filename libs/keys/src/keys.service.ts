@@ -84,22 +84,22 @@ export class KeysService {
   }
 
   /**
-   * A new secret; the one until now stays valid for `overlapSeconds`. null when there is no such key, it is revoked, or
-   * somebody else has rotated it meanwhile: each secret that is handed out works.
+   * A new secret; the one until now stays valid for `overlapSeconds`. 'conflict' when the key is revoked, or somebody else
+   * has rotated it meanwhile: each secret that is handed out works.
    */
-  async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedKey | null> {
-    const secret = makeSecret();
+  async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedKey | 'not_found' | 'conflict'> {
     const seen = await this.find(id);
+    if (!seen) return 'not_found';
+    const secret = makeSecret();
     const key = await this.change(actor, id, 'key.rotate', (_, before) => {
-      const isRotated = seen === null || !Buffer.from(before.secretHash).equals(seen.secretHash);
-      if (before.revokedAt || isRotated) return null;
+      if (before.revokedAt || !Buffer.from(before.secretHash).equals(seen.secretHash)) return null;
       return {
         ...stored(secret),
         previousSecretHash: before.secretHash,
         previousSecretExpiresAt: new Date(this.clock.now() + overlapSeconds * 1000),
       };
     });
-    return key && { key, secret };
+    return key ? { key, secret } : 'conflict';
   }
 
   /** Refuses the key from now on. Revoking twice is no error. */

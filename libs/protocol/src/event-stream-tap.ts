@@ -1,3 +1,4 @@
+import { startsWithAscii } from './ascii.js';
 import { scanTrustedObject } from './json-scan.js';
 import { readResponseSummary, type ResponseSummary, UNREAD_RESPONSE } from './response-summary.js';
 
@@ -119,7 +120,7 @@ export class EventStreamTap {
   }
 
   private classify(bytes: Buffer, start: number, end: number): number {
-    this.isDataLine = startsWith(bytes, start, end, 'data:');
+    this.isDataLine = startsWithAscii(bytes, start, end, 'data:');
     if (!this.isDataLine) return SKIP;
     const isContinuation = this.eventHasData;
     this.eventHasData = true;
@@ -129,20 +130,20 @@ export class EventStreamTap {
 
   /** Whether the event that starts here has to be read: it ends the stream, names the response, or hides its type. */
   private isWanted(bytes: Buffer, start: number, end: number): boolean {
-    if (!startsWith(bytes, start, end, '{"type":"')) return bytes[start] === 0x7b;
+    if (!startsWithAscii(bytes, start, end, '{"type":"')) return bytes[start] === 0x7b;
     const type = start + 9;
-    if (!startsWith(bytes, type, end, 'response.')) return startsWith(bytes, type, end, 'error"');
+    if (!startsWithAscii(bytes, type, end, 'response.')) return startsWithAscii(bytes, type, end, 'error"');
     const name = type + 9;
     switch (bytes[name]) {
       case 0x63:
         return (
-          startsWith(bytes, name, end, 'completed"') ||
-          (this.responseId === null && startsWith(bytes, name, end, 'created"'))
+          startsWithAscii(bytes, name, end, 'completed"') ||
+          (this.responseId === null && startsWithAscii(bytes, name, end, 'created"'))
         );
       case 0x66:
-        return startsWith(bytes, name, end, 'failed"');
+        return startsWithAscii(bytes, name, end, 'failed"');
       case 0x69:
-        return startsWith(bytes, name, end, 'incomplete"');
+        return startsWithAscii(bytes, name, end, 'incomplete"');
       default:
         return false;
     }
@@ -225,10 +226,4 @@ function readError(data: Buffer): { errorCode: string | null; errorMessage: stri
 /** Offset of a data line's value: one space after the colon belongs to the field, not to the value. */
 function dataStart(bytes: Buffer, lineStart: number): number {
   return bytes[lineStart + 5] === 0x20 ? lineStart + 6 : lineStart + 5;
-}
-
-function startsWith(bytes: Buffer, start: number, end: number, text: string): boolean {
-  if (end - start < text.length) return false;
-  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
-  return true;
 }

@@ -1,3 +1,5 @@
+import { startsWithAscii } from './ascii.js';
+
 /** Thrown when bytes are not the JSON that was expected; `offset` is the position of the first offending byte. */
 export class JsonSyntaxError extends Error {
   constructor(
@@ -268,9 +270,7 @@ function skipNested(raw: Buffer, start: number): number {
 
 /** Whether the bytes from `start` to `end` are an ASCII text. */
 function isTextAt(raw: Buffer, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i++) if (raw[start + i] !== text.charCodeAt(i)) return false;
-  return true;
+  return end - start === text.length && startsWithAscii(raw, start, end, text);
 }
 
 /** Decodes the JSON value that stands in the given span of bytes; what is most frequent, without a parser. */

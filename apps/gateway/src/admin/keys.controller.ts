@@ -77,10 +77,11 @@ export class KeysController {
     @Param('id', { schema: idOf('key') }) id: string,
     @Body({ schema: RotateKey.prefault({}) }) body: RotateKey,
   ): Promise<IssuedKey> {
-    await this.existing(id);
     const issued = await this.keys.rotate(ADMIN_ACTOR, id, body.overlap_seconds);
-    if (!issued)
+    if (issued === 'not_found') throw AdminProblem.notFound('key');
+    if (issued === 'conflict') {
       throw AdminProblem.conflict('The key is revoked, or somebody else has just rotated it. Read it again.');
+    }
     return { ...this.toKey(issued.key), secret: issued.secret };
   }
 

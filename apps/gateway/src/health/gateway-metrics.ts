@@ -37,8 +37,35 @@ export class GatewayMetrics implements OnApplicationShutdown {
           this.set(read());
         },
       });
+    const counter = (
+      name: string,
+      help: string,
+      labelNames: string[],
+      read: () => [labels: string[], count: number][],
+    ) =>
+      new Counter({
+        name,
+        help,
+        labelNames,
+        registers: [this.registry],
+        collect() {
+          this.reset();
+          for (const [labels, count] of read()) this.labels(...labels).inc(count);
+        },
+      });
     gauge('tollgate_requests_in_flight', 'Data-plane requests that are running', () => this.inFlightCount);
-    this.addCounters();
+    counter(
+      'tollgate_requests_total',
+      'Data-plane requests by kind, outcome and status',
+      ['kind', 'outcome', 'status'],
+      () => [...this.requestCounts].map(([labels, count]) => [labels.split(' '), count]),
+    );
+    counter(
+      'tollgate_tokens_total',
+      'Tokens as counted by upstreams; cached and reasoning tokens are part of input and output',
+      ['type'],
+      () => Object.entries(this.tokenCounts).map(([type, count]) => [[type], count]),
+    );
     gauge('tollgate_log_rows_pending', 'Log rows not yet in PostgreSQL', () => log.rowsPending);
     gauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
     gauge('tollgate_log_rows_dropped', 'Log rows lost since start', () => log.rowsDropped);
@@ -47,35 +74,6 @@ export class GatewayMetrics implements OnApplicationShutdown {
       'Time since keys and configuration were known to be fresh',
       () => feed.ageMs() / 1000,
     );
-  }
-
-  private addCounters(): void {
-    const { requestCounts, tokenCounts, registry } = this;
-    const requests = new Counter({
-      name: 'tollgate_requests_total',
-      help: 'Data-plane requests by kind, outcome and status',
-      labelNames: ['kind', 'outcome', 'status'],
-      registers: [],
-      collect() {
-        this.reset();
-        for (const [labels, count] of requestCounts) {
-          const [kind = '', outcome = '', status = ''] = labels.split(' ');
-          this.inc({ kind, outcome, status }, count);
-        }
-      },
-    });
-    const tokens = new Counter({
-      name: 'tollgate_tokens_total',
-      help: 'Tokens as counted by upstreams; cached and reasoning tokens are part of input and output',
-      labelNames: ['type'],
-      registers: [],
-      collect() {
-        this.reset();
-        for (const [type, count] of Object.entries(tokenCounts)) this.inc({ type }, count);
-      },
-    });
-    registry.registerMetric(requests);
-    registry.registerMetric(tokens);
   }
 
   requestStarted(): void {

@@ -4,7 +4,7 @@ import { errors } from '@app/protocol';
 import type { Lifecycle } from '../health/lifecycle.js';
 import { AdminProblem } from './admin-problem.js';
 import type { AdminTokenHash } from './admin-token.js';
-import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
+import { isDataPlane, pathOf } from './gateway-request.js';
 import { ADMIN_BODY_BYTES_MAX, BODY_BYTES_MAX } from './raw-body.js';
 
 export interface AuthenticateHookDependencies {
@@ -23,18 +23,18 @@ export function authenticateRequests(
   { keys, lastUsed, adminToken, lifecycle }: AuthenticateHookDependencies,
 ): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
-    if (isControlPlane(request.url)) return done(adminRefusal(request, adminToken));
+    if (!isDataPlane(request)) return done(adminRefusal(request, adminToken));
     if (lifecycle.isClosing) return done(errors.shuttingDown());
     // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
     if (isWebSocketUpgrade(request)) {
-      (request as GatewayRequest).record.kind = 'websocket';
+      request.record.kind = 'websocket';
       return done(errors.websocketNotSupported());
     }
     const secret = bearerToken(request.headers.authorization);
     const caller = secret === null ? undefined : keys.find(secret);
     if (caller) {
-      const { record } = request as GatewayRequest;
-      (request as GatewayRequest).caller = caller;
+      const { record } = request;
+      request.caller = caller;
       record.keyId = caller.keyId;
       record.keyName = caller.keyName;
       record.groupId = caller.group.id;

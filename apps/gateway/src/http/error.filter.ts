@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Prisma } from '@app/database';
 import { errors, GatewayError } from '@app/protocol';
 import { AdminProblem } from './admin-problem.js';
-import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
+import { type GatewayRequest, isDataPlane, pathOf } from './gateway-request.js';
 import { BODY_BYTES_MAX } from './raw-body.js';
 
 /** The one place where an error becomes an answer: OpenAI's error object on the data plane, a problem on the admin API. */
@@ -16,12 +16,12 @@ export class ErrorFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
     if (reply.raw.destroyed || reply.raw.headersSent) return; // nobody reads an answer any more
-    if (isControlPlane(request.url)) this.answerProblem(error, request, reply);
-    else this.answerError(error, request as GatewayRequest, reply);
+    if (isDataPlane(request)) this.answerError(error, request, reply);
+    else this.answerProblem(error, request, reply);
   }
 
   private answerError(error: unknown, request: GatewayRequest, reply: FastifyReply): void {
-    const answer = toGatewayError(error, request);
+    const answer = toGatewayError(error);
     const { record } = request;
     record.errorCode = answer.code;
     record.errorMessage ??= answer.status >= 500 ? causeOf(answer) : answer.message;
@@ -56,10 +56,9 @@ export class ErrorFilter implements ExceptionFilter {
   }
 }
 
-function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
+function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
   const status = statusOf(error);
-  if (status === 404) return errors.unknownUrl(request.method, pathOf(request.url).slice(0, 200));
   if (status === 413) return errors.requestTooLarge(BODY_BYTES_MAX);
   if (status !== null && status < 500) {
     return errors.invalidRequest(`The request cannot be read: ${error instanceof Error ? error.message : ''}`, error);

@@ -17,6 +17,11 @@ export function isControlPlane(url: string): boolean {
   return CONTROL_PLANE.test(url) || url === '/';
 }
 
+/** Whether a request belongs to the data plane: the journal hook, which comes first, has opened a record for it. */
+export function isDataPlane(request: FastifyRequest): request is GatewayRequest {
+  return (request as GatewayRequest).record !== null;
+}
+
 /** The path of a request's URL: query strings may hold anything and are never logged. */
 export function pathOf(url: string): string {
   const query = url.indexOf('?');

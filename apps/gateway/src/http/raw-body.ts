@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { GatewayRequest } from './gateway-request.js';
-import { isControlPlane } from './gateway-request.js';
+import { isDataPlane } from './gateway-request.js';
 import { AdminProblem } from './admin-problem.js';
 
 /** Legal requests reach tens of MiB: two images of 12 MB are a body of 32 MB (codex-cli.md §2). */
@@ -14,8 +13,8 @@ export function keepRawBodies(fastify: FastifyInstance): void {
     '*',
     { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
     (request: FastifyRequest, body: Buffer, done) => {
-      if (!isControlPlane(request.url)) {
-        (request as GatewayRequest).record.requestBytes = body.length;
+      if (isDataPlane(request)) {
+        request.record.requestBytes = body.length;
         return done(null, body);
       }
       if (body.length > ADMIN_BODY_BYTES_MAX) return done(AdminProblem.bodyTooLarge(ADMIN_BODY_BYTES_MAX));

@@ -1,6 +1,7 @@
+import { toPublicId } from '@app/contract';
 import { newId } from '@app/runtime';
 
 /** An `x-request-id` for an answer that has no record of its own. */
 export function newRequestId(): string {
-  return `req_${newId().replaceAll('-', '')}`;
+  return toPublicId('request', newId());
 }

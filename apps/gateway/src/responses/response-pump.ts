@@ -10,7 +10,7 @@ import type { Answer, ClientSide } from './answer.js';
 import { EventAnswer } from './event-answer.js';
 import { JsonAnswer } from './json-answer.js';
 import { answeredHeaders } from './passed-headers.js';
-import { upstreamFailure } from './upstream-refusal.js';
+import { isTimeout, upstreamFailure } from './upstream-refusal.js';
 
 export interface PumpOptions {
   requestedModel: string;
@@ -106,10 +106,9 @@ export class ResponsePump implements AnswerSink, ClientSide {
 
   onError(error: Error & { code?: string }, wasSent: boolean): void {
     if (this.isDone) return;
-    const isTimeout = error.code === 'UND_ERR_BODY_TIMEOUT' || error.code === 'UND_ERR_HEADERS_TIMEOUT';
-    if (wasSent) this.record.cut = isTimeout ? 'timeout' : 'upstream';
+    if (wasSent) this.record.cut = isTimeout(error) ? 'timeout' : 'upstream';
     this.record.errorMessage ??= `${error.code ?? error.name}: ${error.message}`;
-    if (this.isHeadSent) this.answer?.breakOff(isTimeout ? TIMED_OUT : BROKE_OFF);
+    if (this.isHeadSent) this.answer?.breakOff(isTimeout(error) ? TIMED_OUT : BROKE_OFF);
     else this.fail(upstreamFailure(error));
   }
 

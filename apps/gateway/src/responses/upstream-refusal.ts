@@ -37,10 +37,14 @@ export function wrappedRefusal(status: number, headers: IncomingHttpHeaders, bod
   return Buffer.from(JSON.stringify({ error: { message, type: 'invalid_request_error', param: null, code: null } }));
 }
 
+/** Whether an upstream was too slow, with its headers or in the middle of its answer. */
+export function isTimeout({ code }: { code?: string }): boolean {
+  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+}
+
 /** What the client is told of an upstream that could not be reached or broke off before its answer began. */
 export function upstreamFailure(error: Error & { code?: string }): GatewayError {
-  const isTimeout = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';
-  return isTimeout ? errors.upstreamTimeout(error) : errors.upstreamFailed(error);
+  return isTimeout(error) ? errors.upstreamTimeout(error) : errors.upstreamFailed(error);
 }
 
 /** Seconds or a date (RFC 9110 §10.2.3), within bounds that a client can live with. */

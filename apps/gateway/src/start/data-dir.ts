@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isProgramAlive } from '@app/runtime';
 import { StartupError } from './startup-error.js';
 
 const LOCK_WAIT_MS = 5_000;
@@ -68,15 +69,5 @@ function takeLock(lock: string): number | null {
 function holderOf(lock: string): number | null {
   if (!existsSync(lock)) return null;
   const pid = Number(readFileSync(lock, 'utf8'));
-  if (!pid || pid === process.pid) return null;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return null;
-  }
-  // Pids are given out again; where /proc tells, it is asked what runs under this one.
-  const command = `/proc/${pid}/cmdline`;
-  return existsSync('/proc/self/cmdline') && !(existsSync(command) && /gateway/.test(readFileSync(command, 'utf8')))
-    ? null
-    : pid;
+  return pid && pid !== process.pid && isProgramAlive(pid, 'gateway') ? pid : null;
 }

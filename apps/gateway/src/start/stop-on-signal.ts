@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { isProcessAlive } from '@app/runtime';
 import { Lifecycle } from '../health/lifecycle.js';
 
 /** How long a load balancer gets to notice that `/readyz` fails, while requests are still served. */
@@ -23,8 +24,9 @@ export interface Stoppable {
 }
 
 /**
- * Ends the process properly on SIGTERM and SIGINT, whatever it has reached: load balancers look away, running answers finish, the log is flushed, the
- * embedded database is stopped. A second signal, or the end of the time for it, gives running answers a last event.
+ * Ends the process properly on SIGTERM and SIGINT, whatever it has reached: load balancers look away, running answers
+ * finish, the log is flushed, the embedded database is stopped. A second signal, or the end of the time for it, gives
+ * running answers a last event.
  */
 export function stopOnSignal(target: Stoppable, isUnderNpm: boolean): void {
   let signals = 0;
@@ -69,7 +71,7 @@ function cutAnswers({ app }: Stoppable): void {
 function watchNpm(onGone: () => void): void {
   const npm = npmPid();
   const timer = setInterval(() => {
-    if (isAlive(npm)) return;
+    if (isProcessAlive(npm)) return;
     clearInterval(timer);
     onGone();
   }, PARENT_CHECK_MS);
@@ -84,14 +86,5 @@ function npmPid(): number {
     return /^(?:sh|dash|bash)$/.test(name) ? Number(parent) : process.ppid;
   } catch {
     return process.ppid; // no /proc: the shells of those systems replace themselves
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
