@@ -42,12 +42,39 @@ export const errors = {
       'request_too_large',
       `The request body is larger than the ${Math.floor(limitBytes / 1024 / 1024)} MiB that this gateway accepts. Send less: shorten the history or the images.`,
     ),
+  bodyUnpacksTooFar: (ratioMax: number) =>
+    new GatewayError(
+      'request_too_large',
+      `The compressed request body unpacks to more than ${ratioMax} times its size. Send it uncompressed.`,
+    ),
+  undecodableBody: (encoding: string, cause?: unknown) =>
+    new GatewayError(
+      'invalid_request',
+      `The request body is not one whole ${encoding} stream: it is damaged, cut off or followed by something else. Send it again, or uncompressed.`,
+      { cause },
+    ),
+  requestTimeout: () =>
+    new GatewayError('request_timeout', 'The request body came too slowly. Send it again on a faster connection.', {
+      headers: { connection: 'close' },
+    }),
   unsupportedContentEncoding: (encoding: string) =>
     new GatewayError(
       'unsupported_content_encoding',
-      `The content-encoding '${encoding}' is not supported. Send the body uncompressed.`,
-      { headers: { 'accept-encoding': 'identity' } },
+      `The content-encoding '${encoding}' is not supported. Send the body uncompressed, or with one of zstd, gzip, br, deflate.`,
+      { headers: { 'accept-encoding': 'zstd, gzip, br, deflate' } },
     ),
+  duplicateHeader: (header: string) =>
+    new GatewayError('invalid_request', `The header '${header}' was sent more than once. Send it once.`),
+  missingHost: () => new GatewayError('invalid_request', "The header 'host' is missing. Send it."),
+  // What announces a body and then waits does not send it: the connection cannot be used again.
+  expectationFailed: () =>
+    new GatewayError('expectation_failed', "The header 'expect' is not supported. Send the request without it.", {
+      headers: { connection: 'close' },
+    }),
+  methodNotAllowed: (method: string, path: string, allowed: string) =>
+    new GatewayError('method_not_allowed', `${method} is not served at ${path}. Use ${allowed} ${path}.`, {
+      headers: { allow: allowed },
+    }),
   websocketNotSupported: () =>
     new GatewayError(
       'websocket_not_supported',
@@ -69,6 +96,53 @@ export const errors = {
     new GatewayError(
       'server_is_overloaded',
       `The model provider is overloaded. Please try again in ${retryAfterSeconds} s.`,
+      { retryAfterSeconds, cause },
+    ),
+  estimateUnavailable: (cause: unknown) =>
+    new GatewayError(
+      'server_is_overloaded',
+      'The model provider does not count tokens, and this gateway has too much to do for an estimate. Try again in 5 s.',
+      { retryAfterSeconds: 5, cause },
+    ),
+  /** In OpenAI's words, and the same for an id that never was as for one of another group. */
+  responseNotFound: (id: string, param?: string) =>
+    new GatewayError('response_not_found', `Response with id '${id}' not found.`, {
+      isCodeHidden: true,
+      ...(param === undefined ? {} : { param }),
+    }),
+  itemNotFound: (id: string) =>
+    new GatewayError('item_not_found', `Item with id '${id}' not found.`, { isCodeHidden: true, param: 'input' }),
+  conversationNotFound: (id: string) =>
+    new GatewayError('conversation_not_found', `Conversation with id '${id}' not found.`, {
+      isCodeHidden: true,
+      param: 'conversation',
+    }),
+  previousResponseNotFound: (id: string) =>
+    new GatewayError('previous_response_not_found', `Previous response with id '${id}' not found.`, {
+      param: 'previous_response_id',
+    }),
+  encryptedContentMoved: () =>
+    new GatewayError(
+      'invalid_encrypted_content',
+      'Only the upstream that made the encrypted_content of this session can read it, and it is not available. Try again later, or start a new session.',
+      { param: 'input' },
+    ),
+  storedIdsUnavailable: (cause: unknown) =>
+    new GatewayError(
+      'server_is_overloaded',
+      'This gateway cannot look up stored responses right now. Please try again in 2 s.',
+      { retryAfterSeconds: 2, cause },
+    ),
+  holderUnavailable: (cause: unknown) =>
+    new GatewayError(
+      'server_is_overloaded',
+      'The upstream that holds this response is not available right now. Please try again in 5 s.',
+      { retryAfterSeconds: 5, cause },
+    ),
+  gatewayOverloaded: (retryAfterSeconds: number, cause: string) =>
+    new GatewayError(
+      'server_is_overloaded',
+      `This gateway is overloaded. Please try again in ${retryAfterSeconds} s.`,
       { retryAfterSeconds, cause },
     ),
   shuttingDown: () =>

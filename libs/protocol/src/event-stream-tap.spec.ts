@@ -56,6 +56,7 @@ describe('EventStreamTap', () => {
     expect(tap.responseId).toBe('resp_1');
     expect(tap.terminal).toEqual({
       type: 'response.completed',
+      response: expect.any(Buffer),
       id: 'resp_1',
       model: 'gpt-5.5-2026',
       status: 'completed',

@@ -18,6 +18,8 @@ const CAPTURE = 2;
 /** How a stream of response events ended. */
 export interface TerminalEvent extends ResponseSummary {
   readonly type: 'response.completed' | 'response.incomplete' | 'response.failed' | 'error';
+  /** The bytes of the response object; null when there was none. */
+  readonly response: Buffer | null;
 }
 
 /**
@@ -30,6 +32,8 @@ export class EventStreamTap {
   terminal: TerminalEvent | null = null;
   /** The response's id, from the first event that names it. */
   responseId: string | null = null;
+  /** Whether an event has come that is part of the answer: more than that the response was created, queued or is in progress. */
+  hasContent = false;
 
   private readonly head = Buffer.allocUnsafe(HEAD_BYTES);
   private lineLength = 0;
@@ -39,7 +43,7 @@ export class EventStreamTap {
   private lineFirstByte = 0;
   private eventHasData = false;
   /** Data events that have passed whole. */
-  private eventCount = 0;
+  eventCount = 0;
   /** The head of the event's first data line; it counts when the event is whole. */
   private line: Buffer | null = null;
   private lastLine: Buffer | null = null;
@@ -47,7 +51,8 @@ export class EventStreamTap {
 
   /**
    * Takes the next bytes and returns how many of them end in a whole event: the rest belongs to an event that is still
-   * coming. 0 when no event ends in this chunk.
+   * coming. 0 when no event ends in this chunk. It stops behind the event that ends the response: what follows is no part
+   * of it.
    */
   push(chunk: Buffer): number {
     let boundary = 0;
@@ -57,7 +62,10 @@ export class EventStreamTap {
       const end = newline === -1 ? chunk.length : newline;
       if (end > at) this.takeLinePart(chunk, at, end, newline !== -1);
       if (newline === -1) break;
-      if (this.endLine()) boundary = newline + 1;
+      if (this.endLine()) {
+        boundary = newline + 1;
+        if (this.terminal && this.terminal.type !== 'error') return boundary;
+      }
       at = newline + 1;
     }
     return boundary;
@@ -74,6 +82,11 @@ export class EventStreamTap {
     const text = this.lastLine?.toString('latin1', 0, HEAD_BYTES) ?? '';
     const found = /"sequence_number"\s*:\s*(\d{1,15})/.exec(text);
     return found ? Number(found[1]) + 1 : this.eventCount;
+  }
+
+  /** Type of the last event that has passed whole; null before the first, and when its type does not stand at its head. */
+  lastEventType(): string | null {
+    return /"type"\s*:\s*"([\w.:-]{1,64})"/.exec(this.lastLine?.toString('latin1', 0, HEAD_BYTES) ?? '')?.[1] ?? null;
   }
 
   private takeLinePart(chunk: Buffer, start: number, end: number, isLineEnd: boolean): void {
@@ -136,17 +149,23 @@ export class EventStreamTap {
     const name = type + 9;
     switch (bytes[name]) {
       case 0x63:
-        return (
-          startsWithAscii(bytes, name, end, 'completed"') ||
-          (this.responseId === null && startsWithAscii(bytes, name, end, 'created"'))
-        );
+        if (startsWithAscii(bytes, name, end, 'completed"')) return true;
+        if (startsWithAscii(bytes, name, end, 'created"')) return this.responseId === null;
+        break;
       case 0x66:
-        return startsWithAscii(bytes, name, end, 'failed"');
+        if (startsWithAscii(bytes, name, end, 'failed"')) return true;
+        break;
       case 0x69:
-        return startsWithAscii(bytes, name, end, 'incomplete"');
+        if (startsWithAscii(bytes, name, end, 'incomplete"')) return true;
+        if (startsWithAscii(bytes, name, end, 'in_progress"')) return false;
+        break;
+      case 0x71:
+        if (startsWithAscii(bytes, name, end, 'queued"')) return false;
+        break;
       default:
-        return false;
     }
+    this.hasContent = true;
+    return false;
   }
 
   private capture(bytes: Buffer): void {
@@ -180,13 +199,18 @@ export class EventStreamTap {
       case 'response.completed':
       case 'response.incomplete':
       case 'response.failed':
-        this.terminal = { ...(response ?? UNREAD_RESPONSE), type };
+        this.terminal = { ...(response ?? UNREAD_RESPONSE), type, response: event.bytes };
+        break;
+      case 'response.created':
+      case 'response.in_progress':
+      case 'response.queued':
         break;
       case 'error':
         // A response.failed usually follows and then counts (protocol.md §2.6).
-        this.terminal ??= { ...UNREAD_RESPONSE, ...event.error, type };
+        this.terminal ??= { ...UNREAD_RESPONSE, ...event.error, type, response: null };
         break;
       default:
+        if (typeof type === 'string' && type.startsWith('response.')) this.hasContent = true;
     }
   }
 }
@@ -194,6 +218,7 @@ export class EventStreamTap {
 interface ReadEvent {
   type: unknown;
   response: ResponseSummary | null;
+  bytes: Buffer | null;
   error: { errorCode: string | null; errorMessage: string | null };
 }
 
@@ -202,8 +227,14 @@ function readEvent(data: Buffer): ReadEvent | null {
     const { spans } = scanTrustedObject(data, ['type', 'response']);
     const [typeStart = -1, typeEnd = -1, start = -1, end = -1] = spans;
     const type: unknown = typeStart === -1 ? null : JSON.parse(data.toString('utf8', typeStart, typeEnd));
-    const response = start === -1 ? null : readResponseSummary(data.subarray(start, end));
-    return { type, response, error: type === 'error' ? readError(data) : { errorCode: null, errorMessage: null } };
+    const bytes = start === -1 ? null : data.subarray(start, end);
+    const response = bytes && readResponseSummary(bytes);
+    return {
+      type,
+      response,
+      bytes,
+      error: type === 'error' ? readError(data) : { errorCode: null, errorMessage: null },
+    };
   } catch {
     // Not JSON: it passes through as it is, and says nothing to the log.
     return null;

@@ -5,6 +5,10 @@ export interface GatewayErrorOptions {
   param?: string;
   retryAfterSeconds?: number;
   headers?: Readonly<Record<string, string>>;
+  /** The client gets a null for the code, as OpenAI sends none; the log gets it. */
+  isCodeHidden?: boolean;
+  /** The check that refused, as `POST /admin/v1/explain` names it. */
+  rule?: string;
   /** What really happened: for the log, never for the client. */
   cause?: unknown;
 }
@@ -28,10 +32,15 @@ export class GatewayError extends Error {
   }
 
   /** The body in OpenAI's shape, which both Codex and the SDKs read. */
-  toBody(): { error: { message: string; type: string; param: string | null; code: string } } {
-    return {
-      error: { message: this.message, type: this.type, param: this.options.param ?? null, code: this.code },
-    };
+  toBody(): { error: { message: string; type: string; param: string | null; code: string | null; rule?: string } } {
+    const { param = null, isCodeHidden = false, rule } = this.options;
+    const code = isCodeHidden ? null : this.code;
+    return { error: { message: this.message, type: this.type, param, code, ...(rule === undefined ? {} : { rule }) } };
+  }
+
+  /** The same failure with the name of the check that refused. */
+  withRule(rule: string): GatewayError {
+    return new GatewayError(this.code, this.message, { ...this.options, rule });
   }
 
   /** Response headers that belong to the error. */

@@ -1,8 +1,19 @@
+export { CollectedResponse } from './collected-response.js';
 export { ERROR_CATALOGUE, type ErrorCode } from './error-catalogue.js';
 export { errors } from './errors.js';
-export { EventStreamTap } from './event-stream-tap.js';
+export { EventStreamTap, type TerminalEvent } from './event-stream-tap.js';
 export { GatewayError, type GatewayErrorOptions } from './gateway-error.js';
-export { JsonSyntaxError, type ObjectScan, scanObject } from './json-scan.js';
-export { readResponseCall, type ResponseCall, rewriteCall } from './response-call.js';
+export { JsonSyntaxError } from './json-bytes.js';
+export { type ObjectScan, scanObject } from './json-scan.js';
+export { type CallChanges, type MemberOverride, rewriteCall } from './call-rewriting.js';
+export { type OutputItem, readListedItems, readOutputItems } from './output-items.js';
+export {
+  type EncryptedContent,
+  encryptedContentFingerprint,
+  readResponseCall,
+  type ResponseCall,
+} from './response-call.js';
+export { responseEvents } from './response-events.js';
 export { responseFailedEvent } from './response-failed-event.js';
 export { readResponseSummary, type ResponseSummary, type TokenUsage, UNREAD_RESPONSE } from './response-summary.js';
+export { StreamNormalizer } from './stream-normalizer.js';

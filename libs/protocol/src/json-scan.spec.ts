@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { JsonSyntaxError, scanObject } from './json-scan.js';
+import { JsonSyntaxError } from './json-bytes.js';
+import { scanObject } from './json-scan.js';
 
 function member(text: string, name: string): unknown {
   const raw = Buffer.from(text);
@@ -34,6 +35,7 @@ describe('scanObject', () => {
         fc.nat(4),
         (object, indent) => {
           const text = JSON.stringify(object, null, indent);
+          fc.pre(!/"__proto__"/.test(text)); // refused
           for (const [name, value] of Object.entries(object)) {
             expect(JSON.stringify(member(text, name))).toBe(JSON.stringify(value));
           }
@@ -99,4 +101,27 @@ describe('scanObject', () => {
     expect(() => scanObject(nested(127), [])).not.toThrow();
     expect(() => scanObject(nested(1_000_000), [])).toThrow('nested deeper');
   });
+
+  it('refuses more than 200 000 values', () => {
+    const many = (count: number) => Buffer.from(`{"a":[${Array(count).fill('{}').join(',')}]}`);
+    expect(() => scanObject(many(199_990), [])).not.toThrow();
+    expect(() => scanObject(many(200_001), [])).toThrow('more than 200000 values');
+  });
+
+  it.each([
+    '{"__proto__":1}',
+    '{"a":[{"b":{"__proto__":{}}}]}',
+    '{"a":{"__pr\\u006fto__":1}}',
+    '{"constructor":{"prototype":{}}}',
+    '{"a":{"constructor":{"x":1,"prototype":{}}}}',
+  ])('refuses %s, which poisons prototypes', (text) =>
+    expect(() => scanObject(Buffer.from(text), [])).toThrow('is not allowed'),
+  );
+
+  it.each([
+    '{"constructor":"x","prototype":{}}',
+    '{"prototype":1}',
+    '{"constructor":[{"prototype":1}]}',
+    '{"a":"__proto__"}',
+  ])('takes %s, which does not', (text) => expect(() => scanObject(Buffer.from(text), [])).not.toThrow());
 });

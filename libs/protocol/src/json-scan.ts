@@ -1,19 +1,27 @@
-import { startsWithAscii } from './ascii.js';
+import { decodeString, isTextAt, JsonSyntaxError, skipNested, stringEnd } from './json-bytes.js';
 
-/** Thrown when bytes are not the JSON that was expected; `offset` is the position of the first offending byte. */
-export class JsonSyntaxError extends Error {
-  constructor(
-    reason: string,
-    readonly offset: number,
-  ) {
-    super(`${reason} at byte ${offset}`);
-  }
+/** Where the wanted members of one object in a list stand: start and end (exclusive) of each value, -1 when absent. */
+export interface ItemScan {
+  readonly start: number;
+  readonly end: number;
+  readonly spans: readonly number[];
+}
+
+/** Which list of objects to look into, and for which members of them. */
+export interface WantedItems {
+  /** Name of the top-level member that holds the list; it must be among the wanted names. */
+  readonly list: string;
+  readonly members: readonly string[];
+  /** Whether an object of the list is worth keeping. */
+  isKept(spans: readonly number[]): boolean;
 }
 
 /** Where the wanted members of a JSON object stand in its bytes. */
 export interface ObjectScan {
   /** Offset of the object's `{`. */
   readonly open: number;
+  /** The objects of the wanted list that were kept, in order. */
+  readonly items: readonly ItemScan[];
   /** Start and end (exclusive) of the value of wanted name `i` at `[2 * i]` and `[2 * i + 1]`; -1 when absent. */
   readonly spans: readonly number[];
 }
@@ -21,10 +29,16 @@ export interface ObjectScan {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const DEPTH_MAX = 128;
-/** How many bytes of a string are looked at one by one before the native search takes over: most strings are short. */
-const NEAR_BYTES = 32;
-/** Longer strings are left to the parser. */
-const PLAIN_BYTES_MAX = 128;
+/** Legal bodies have some thousands of values; millions of tiny ones would hold up everybody who parses them. */
+const VALUES_MAX = 200_000;
+/** The list's brackets and its objects' braces, seen from the top-level object. */
+const LIST_DEPTH = 2;
+const ITEM_DEPTH = 3;
+
+/** `prototype` and `__proto__` have nine letters; each letter of `constructor` may be written with six. */
+const SHORTEST_POISON = 9;
+const LONGEST_POISON = 66;
+const POISONS = ['__proto__', 'prototype', 'constructor'] as const;
 
 const VALUE = 0;
 const KEY_OR_END = 1;
@@ -35,12 +49,13 @@ const VALUE_OR_END = 4;
 /**
  * Finds top-level members of a JSON object in its raw bytes, without decoding the rest, and checks that the whole is
  * well-formed (structure, numbers, literals; what stands inside strings is left to whoever decodes them). A wanted member
- * that stands twice is refused: parsers disagree on which one counts, and a permission must not rest on that.
+ * that stands twice is refused: parsers disagree on which one counts, and a permission must not rest on that. Refused as well:
+ * more than 128 levels, more than 200 000 values, and keys that poison prototypes (`__proto__`, `constructor.prototype`).
  *
  * @throws JsonSyntaxError
  */
-export function scanObject(raw: Buffer, wanted: readonly string[]): ObjectScan {
-  return new Scanner(raw, wanted, true).scan();
+export function scanObject(raw: Buffer, wanted: readonly string[], items: WantedItems | null = null): ObjectScan {
+  return new Scanner(raw, wanted, items, true).scan();
 }
 
 /**
@@ -49,21 +64,32 @@ export function scanObject(raw: Buffer, wanted: readonly string[]): ObjectScan {
  * @throws JsonSyntaxError
  */
 export function scanTrustedObject(raw: Buffer, wanted: readonly string[]): ObjectScan {
-  return new Scanner(raw, wanted, false).scan();
+  return new Scanner(raw, wanted, null, false).scan();
 }
 
 class Scanner {
   private readonly spans: number[] = [];
   private readonly isObject: boolean[] = [];
+  private readonly isConstructor: boolean[] = [];
+  private readonly items: ItemScan[] = [];
+  private readonly listField: number;
   private depth = 0;
+  private values = 0;
   private field = -1;
+  private isConstructorKey = false;
+  private itemStart = 0;
+  private itemSpans: number[] = [];
+  /** Which wanted member of an item is being read; -1: none. */
+  private member = -1;
 
   constructor(
     private readonly raw: Buffer,
     private readonly wanted: readonly string[],
+    private readonly wantedItems: WantedItems | null,
     private readonly isStrict: boolean,
   ) {
     for (let i = 0; i < wanted.length; i++) this.spans.push(-1, -1);
+    this.listField = wantedItems ? wanted.indexOf(wantedItems.list) : -2;
   }
 
   scan(): ObjectScan {
@@ -87,6 +113,7 @@ class Scanner {
           at = this.leave(at);
           expected = AFTER_VALUE;
         } else {
+          this.countValue(at);
           at = this.skipScalar(at);
           expected = AFTER_VALUE;
           this.noteEnd(at);
@@ -107,21 +134,47 @@ class Scanner {
         expected = VALUE;
       }
       at = this.skipSpace(at);
-      if (this.field >= 0 && expected === VALUE && this.depth === 1) this.noteStart(at);
+      if (expected === VALUE) {
+        if (this.depth === 1 && this.field >= 0) this.noteStart(at);
+        else if (this.depth === ITEM_DEPTH && this.member >= 0) this.itemSpans[this.member * 2] = at;
+      }
     } while (this.depth > 0);
     if (at < raw.length) throw new JsonSyntaxError('text after the end of the JSON object', at);
-    return { open, spans: this.spans };
+    return { open, spans: this.spans, items: this.items };
   }
 
   private enter(isObject: boolean, at: number): void {
     if (++this.depth > DEPTH_MAX) throw new JsonSyntaxError(`JSON nested deeper than ${DEPTH_MAX} levels`, at);
+    this.countValue(at);
     this.isObject[this.depth] = isObject;
+    this.isConstructor[this.depth] = this.isConstructorKey;
+    this.isConstructorKey = false;
+    if (this.depth === ITEM_DEPTH && isObject && this.field === this.listField && !this.isObject[LIST_DEPTH]) {
+      this.itemStart = at;
+      this.member = -1;
+      this.itemSpans = [];
+      for (const _ of this.wantedItems?.members ?? []) this.itemSpans.push(-1, -1);
+    }
   }
 
   private leave(at: number): number {
+    if (this.depth === ITEM_DEPTH && this.field === this.listField && this.isInItem) this.endItem(at + 1);
     this.depth--;
     this.noteEnd(at + 1);
     return at + 1;
+  }
+
+  private get isInItem(): boolean {
+    return this.isObject[ITEM_DEPTH] === true && this.isObject[LIST_DEPTH] === false;
+  }
+
+  private endItem(end: number): void {
+    const { itemSpans, wantedItems } = this;
+    if (wantedItems?.isKept(itemSpans)) this.items.push({ start: this.itemStart, end, spans: itemSpans });
+  }
+
+  private countValue(at: number): void {
+    if (++this.values > VALUES_MAX) throw new JsonSyntaxError(`JSON of more than ${VALUES_MAX} values`, at);
   }
 
   private noteStart(at: number): void {
@@ -129,6 +182,10 @@ class Scanner {
   }
 
   private noteEnd(at: number): void {
+    if (this.depth === ITEM_DEPTH && this.member >= 0) {
+      this.itemSpans[this.member * 2 + 1] = at;
+      this.member = -1;
+    }
     if (this.depth !== 1 || this.field < 0) return;
     this.spans[this.field * 2 + 1] = at;
     this.field = -1;
@@ -140,6 +197,8 @@ class Scanner {
     if (raw[at] !== QUOTE) throw this.unexpected(at);
     const end = stringEnd(this.raw, at);
     if (this.depth === 1) this.noteKey(at, end);
+    else if (this.depth === ITEM_DEPTH && this.field === this.listField && this.isInItem) this.noteMember(at, end);
+    if (this.isStrict) this.refusePoison(at, end);
     const colon = this.skipSpace(end);
     if (raw[colon] !== 0x3a) throw this.unexpected(colon);
     return colon + 1;
@@ -152,8 +211,34 @@ class Scanner {
     }
   }
 
-  private fieldOf(start: number, end: number): number {
-    const { raw, wanted } = this;
+  private noteMember(start: number, end: number): void {
+    this.member = this.fieldOf(start, end, this.wantedItems?.members ?? []);
+    if (this.member >= 0 && this.itemSpans[this.member * 2] !== -1) {
+      throw new JsonSyntaxError('a member of an item stands twice, the second time', start);
+    }
+  }
+
+  /** The key, when it is one of the three words or written with escapes. */
+  private poisonAt(start: number, end: number): string | null {
+    const { raw } = this;
+    for (let at = start + 1; at < end - 1; at++) if (raw[at] === BACKSLASH) return decodeString(raw, start, end);
+    for (const word of POISONS) if (isTextAt(raw, start + 1, end - 1, word)) return word;
+    return null;
+  }
+
+  /** A parser further on may let such keys change what all objects inherit. */
+  private refusePoison(start: number, end: number): void {
+    const length = end - start - 2;
+    if (length < SHORTEST_POISON || length > LONGEST_POISON) return;
+    const key = this.poisonAt(start, end);
+    if (key === '__proto__' || (key === 'prototype' && this.isConstructor[this.depth])) {
+      throw new JsonSyntaxError(`the key '${key}', which is not allowed,`, start);
+    }
+    this.isConstructorKey = key === 'constructor';
+  }
+
+  private fieldOf(start: number, end: number, wanted = this.wanted): number {
+    const { raw } = this;
     // "mod\u0065l" is "model" to whoever parses the body after us.
     for (let at = start + 1; at < end - 1; at++) {
       if (raw[at] === BACKSLASH) return wanted.indexOf(decodeString(raw, start, end));
@@ -225,78 +310,4 @@ class Scanner {
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
-}
-
-/** The offset behind the string that starts here. */
-function stringEnd(raw: Buffer, start: number): number {
-  let at = start + 1;
-  for (;;) {
-    const near = Math.min(at + NEAR_BYTES, raw.length);
-    for (; at < near; at++) {
-      const byte = raw[at];
-      if (byte === QUOTE) return at + 1;
-      if (byte === BACKSLASH) at++;
-    }
-    const quote = raw.indexOf(QUOTE, at);
-    if (quote === -1) throw new JsonSyntaxError('a string without an end, starting', start);
-    let backslashes = 0;
-    while (quote - 1 - backslashes >= at && raw[quote - 1 - backslashes] === BACKSLASH) backslashes++;
-    if (backslashes % 2 === 0) return quote + 1;
-    at = quote + 1;
-  }
-}
-
-/** Skips an object or array by its brackets and returns the offset behind it. */
-function skipNested(raw: Buffer, start: number): number {
-  let depth = 0;
-  for (let at = start; at < raw.length; at++) {
-    switch (raw[at]) {
-      case 0x7b:
-      case 0x5b:
-        depth++;
-        break;
-      case 0x7d:
-      case 0x5d:
-        if (--depth === 0) return at + 1;
-        break;
-      case QUOTE:
-        at = stringEnd(raw, at) - 1;
-        break;
-      default:
-    }
-  }
-  throw new JsonSyntaxError('the JSON ends too early,', raw.length);
-}
-
-/** Whether the bytes from `start` to `end` are an ASCII text. */
-function isTextAt(raw: Buffer, start: number, end: number, text: string): boolean {
-  return end - start === text.length && startsWithAscii(raw, start, end, text);
-}
-
-/** Decodes the JSON value that stands in the given span of bytes; what is most frequent, without a parser. */
-export function readSpan(raw: Buffer, start: number, end: number): unknown {
-  const first = raw[start];
-  if (first === 0x6e) return null;
-  if (first === 0x74) return true;
-  if (first === 0x66) return false;
-  if (first === QUOTE && isPlain(raw, start + 1, end - 1)) return raw.toString('latin1', start + 1, end - 1);
-  return JSON.parse(raw.toString('utf8', start, end));
-}
-
-/** Whether the inside of a string is short printable ASCII without escapes. */
-function isPlain(raw: Buffer, start: number, end: number): boolean {
-  if (end - start > PLAIN_BYTES_MAX) return false;
-  for (let at = start; at < end; at++) {
-    const byte = raw[at] ?? 0;
-    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return false;
-  }
-  return true;
-}
-
-function decodeString(raw: Buffer, start: number, end: number): string {
-  try {
-    return JSON.parse(raw.toString('utf8', start, end)) as string;
-  } catch {
-    throw new JsonSyntaxError('a string with an invalid escape', start);
-  }
 }

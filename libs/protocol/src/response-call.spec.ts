@@ -1,9 +1,9 @@
 import { GatewayError } from './gateway-error.js';
-import { readResponseCall, rewriteCall } from './response-call.js';
+import { encryptedContentFingerprint, readResponseCall } from './response-call.js';
 
 const call = (text: string) => readResponseCall(Buffer.from(text));
 
-function refusal(text: string): { status: number; code: string; param: string | null } {
+function refusal(text: string): { status: number; code: string | null; param: string | null } {
   try {
     call(text);
   } catch (error) {
@@ -29,26 +29,60 @@ describe('readResponseCall', () => {
   ])('refuses %s', (text, code, param) => expect(refusal(text)).toMatchObject({ status: 400, code, param }));
 });
 
-describe('rewriteCall', () => {
-  const rewritten = (text: string, model: string | null, storeFalse: boolean) =>
-    rewriteCall(call(text), { model, storeFalse }).toString();
-
-  it('changes only the bytes of the model', () => {
-    expect(rewritten('{"model" : "a","input":"a"}', 'b"c', false)).toBe('{"model" : "b\\"c","input":"a"}');
+describe('references in a call', () => {
+  it('finds them wherever an id may stand', () => {
+    const read = call(
+      JSON.stringify({
+        previous_response_id: 'resp_1',
+        conversation: { id: 'conv_1' },
+        prompt_cache_options: { comparison_response_id: 'resp_2' },
+        input: [
+          { type: 'item_reference', id: 'msg_1' },
+          { id: 'msg_2' },
+          { id: 'msg_3', type: null },
+          { type: 'item_reference', id: 'msg_4', role: 'user' },
+          { id: 'msg_5', role: 'user', content: 'hi' },
+          { type: 'message', id: 'msg_6', role: 'user', content: [{ type: 'item_reference', id: 'no' }] },
+          'text',
+          [{ id: 'no' }],
+        ],
+        metadata: { input: [{ id: 'no' }] },
+        model: 'm',
+      }),
+    );
+    expect(read).toMatchObject({
+      previousResponseId: 'resp_1',
+      conversationId: 'conv_1',
+      comparisonResponseId: 'resp_2',
+      itemReferences: ['msg_1', 'msg_2', 'msg_3', 'msg_4'],
+    });
   });
 
-  it('sets store to false wherever it stands, or adds it', () => {
-    expect(rewritten('{"store":true,"model":"a"}', null, true)).toBe('{"store":false,"model":"a"}');
-    expect(rewritten('{"model":"a","store": null }', null, true)).toBe('{"model":"a","store": false }');
-    expect(rewritten(' {"model":"a"}', null, true)).toBe(' {"store":false,"model":"a"}');
+  it('finds a reference that is written with escapes', () => {
+    const read = call('{"model":"m","input":[{"t\\u0079pe":"item\\u005freference","id":"msg\\u005f1"}]}');
+    expect(read.itemReferences).toEqual(['msg_1']);
   });
 
-  it('hands back the very same bytes when there is nothing to change', () => {
-    const read = call('{"model":"a","store":false}');
-    expect(rewriteCall(read, { model: 'a', storeFalse: true })).toBe(read.raw);
+  it.each([
+    ['{"model":"m","previous_response_id":7}', 'previous_response_id'],
+    ['{"model":"m","conversation":{"id":7}}', 'conversation'],
+    ['{"model":"m","input":[{"type":"item_reference","id":7}]}', 'input'],
+  ])('refuses %s', (text, param) => expect(refusal(text)).toMatchObject({ status: 400, code: 'invalid_type', param }));
+
+  it('refuses an item with two ids: parsers disagree on which one counts', () => {
+    expect(refusal('{"model":"m","input":[{"id":"a","id":"b"}]}')).toMatchObject({ code: 'invalid_json' });
   });
 
-  it('makes both changes in one go', () => {
-    expect(rewritten('{"store":true,"x":[1],"model":"a"}', 'b', true)).toBe('{"store":false,"x":[1],"model":"b"}');
+  it('recognises blobs by their ends', () => {
+    const blob = 'gAAAA'.padEnd(500, 'x0y1');
+    const input = [
+      { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: blob },
+      { type: 'reasoning', id: 'rs_2', summary: [], encrypted_content: null },
+      { type: 'compaction', encrypted_content: 'short' },
+    ];
+    expect(call(JSON.stringify({ model: 'm', input })).encryptedContents).toMatchObject([
+      { itemType: 'reasoning', fingerprint: encryptedContentFingerprint(blob) },
+      { itemType: 'compaction', fingerprint: encryptedContentFingerprint('short') },
+    ]);
   });
 });

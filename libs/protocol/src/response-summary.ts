@@ -1,4 +1,5 @@
-import { JsonSyntaxError, readSpan, scanTrustedObject } from './json-scan.js';
+import { JsonSyntaxError, readSpan } from './json-bytes.js';
+import { scanTrustedObject } from './json-scan.js';
 
 /** Tokens of one response as the upstream counted them. Cached and cache-write tokens are part of the input tokens, reasoning tokens of the output tokens (protocol.md §2.5). */
 export interface TokenUsage {
