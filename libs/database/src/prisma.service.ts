@@ -14,7 +14,7 @@ const CONNECTIONS_MAX = 10;
  */
 @Injectable()
 export class PrismaService extends PrismaClient {
-  /** The connections themselves, for the one statement whose cost is felt: the log's batch insert. */
+  /** The connections themselves, for statements over many rows, whose cost is felt: the log's batch insert, the response ids. */
   readonly pool: pg.Pool;
 
   constructor(connectionString: string) {
