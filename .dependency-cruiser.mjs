@@ -3,6 +3,7 @@ const libs = {
   protocol: [],
   contract: [],
   runtime: [],
+  'token-estimate': [],
   database: ['runtime'],
   groups: ['database', 'runtime'],
   keys: ['groups', 'database', 'runtime'],
@@ -10,6 +11,7 @@ const libs = {
   upstreams: ['models', 'protocol', 'database', 'runtime'],
   journal: ['models', 'protocol', 'contract', 'database', 'runtime'],
   usage: ['database', 'runtime'],
+  'stored-responses': ['protocol', 'database', 'runtime'],
 };
 const apps = {
   gateway: Object.keys(libs),

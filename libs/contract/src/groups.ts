@@ -4,13 +4,36 @@ import { pageOf } from './page.js';
 
 const models = z.array(ModelPattern).max(500).meta({ description: 'Models that keys of this group may use' });
 const description = text().max(1000);
+const onClientLeft = z.enum(['cancel', 'drain']).meta({
+  description:
+    'When a client leaves early: cancel the upstream and estimate what it used, or drain it to the end (within bounds) for exact usage',
+});
+const encryptedContentOnMove = z.enum(['strip', 'refuse']).meta({
+  description:
+    'When a session must leave the upstream that made its encrypted_content: strip what others cannot read, or refuse',
+});
 
 export const CreateGroup = z
-  .strictObject({ name: Name, description: description.default(''), models: models.default([]) })
+  .strictObject({
+    name: Name,
+    description: description.default(''),
+    models: models.default([]),
+    on_client_left: onClientLeft.default('cancel'),
+    encrypted_content_on_move: encryptedContentOnMove.default('strip'),
+  })
   .meta({ id: 'CreateGroup' });
 export type CreateGroup = z.infer<typeof CreateGroup>;
 
-export const UpdateGroup = z.strictObject({ name: Name, description, models }).partial().meta({ id: 'UpdateGroup' });
+export const UpdateGroup = z
+  .strictObject({
+    name: Name,
+    description,
+    models,
+    on_client_left: onClientLeft,
+    encrypted_content_on_move: encryptedContentOnMove,
+  })
+  .partial()
+  .meta({ id: 'UpdateGroup' });
 export type UpdateGroup = z.infer<typeof UpdateGroup>;
 
 export const Group = z
@@ -19,6 +42,8 @@ export const Group = z
     name: z.string(),
     description: z.string(),
     models: z.array(z.string()),
+    on_client_left: onClientLeft,
+    encrypted_content_on_move: encryptedContentOnMove,
     key_count: z.int(),
     created_at: z.string(),
     updated_at: z.string(),

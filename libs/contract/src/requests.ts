@@ -76,6 +76,21 @@ export const Request = z
     response_id: text,
     upstream_request_id: text,
     client_request_id: text,
+    upstream_attempts: z
+      .array(
+        z.object({
+          upstream_id: z.string(),
+          upstream_name: z.string(),
+          status: z.int().nullable(),
+          problem: text,
+          duration_ms: z.number(),
+        }),
+      )
+      .meta({ description: 'Every try of an upstream, in order' }),
+    keep_alives: z.int().meta({ description: 'What the gateway wrote into the stream to keep it open' }),
+    client_left_action: z.enum(['cancelled', 'drained', 'drain_capped']).nullable(),
+    last_event: text.meta({ description: 'Type of the last event of a stream that did not reach its end' }),
+    decision: z.json().nullable().meta({ description: 'Of a refused request: the checks that led to it' }),
   })
   .meta({ id: 'Request' });
 export type Request = z.infer<typeof Request>;

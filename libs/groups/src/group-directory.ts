@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, PrismaService } from '@app/database';
-import { type GroupPolicy, modelRule } from './group-policy.js';
+import { type EncryptedContentOnMove, type GroupPolicy, modelRule, type OnClientLeft } from './group-policy.js';
 
 /** All groups, in memory. */
 @Injectable()
@@ -21,7 +21,16 @@ export class GroupDirectory {
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
     this.groups = new Map(
-      rows.map(({ id, name, models }) => [id, { id, name, models: modelRule(models.map(({ pattern }) => pattern)) }]),
+      rows.map(({ id, name, models, onClientLeft, encryptedContentOnMove }) => [
+        id,
+        {
+          id,
+          name,
+          models: modelRule(models.map(({ pattern }) => pattern)),
+          onClientLeft: onClientLeft as OnClientLeft,
+          encryptedContentOnMove: encryptedContentOnMove as EncryptedContentOnMove,
+        },
+      ]),
     );
   }
 }

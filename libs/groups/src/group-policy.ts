@@ -2,13 +2,23 @@
 export interface ModelRule {
   readonly patterns: readonly string[];
   allows(model: string): boolean;
+  /** The pattern that allows the model, for explanations. */
+  matching(model: string): string | undefined;
 }
+
+/** What becomes of the upstream when a client leaves early. */
+export type OnClientLeft = 'cancel' | 'drain';
+
+/** What becomes of a session whose `encrypted_content` the next upstream cannot read. */
+export type EncryptedContentOnMove = 'strip' | 'refuse';
 
 /** What a group may do: plain data on the request path, rebuilt off it. */
 export interface GroupPolicy {
   readonly id: string;
   readonly name: string;
   readonly models: ModelRule;
+  readonly onClientLeft: OnClientLeft;
+  readonly encryptedContentOnMove: EncryptedContentOnMove;
 }
 
 /** Compiles patterns in which `*` stands for any run of characters; everything else is literal. No pattern, no model. */
@@ -17,6 +27,8 @@ export function modelRule(patterns: readonly string[]): ModelRule {
   const wild = patterns.filter((pattern) => pattern.includes('*')).map((pattern) => pattern.split('*'));
   return {
     patterns,
+    matching: (model) =>
+      patterns.find((pattern) => (pattern.includes('*') ? matches(pattern.split('*'), model) : pattern === model)),
     allows: (model) => exact.has(model) || wild.some((parts) => matches(parts, model)),
   };
 }

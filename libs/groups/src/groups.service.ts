@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, type Prisma } from '@app/database';
 import { newId } from '@app/runtime';
+import type { EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
 
 /** A group as stored, with its patterns. */
 export type GroupRow = Prisma.GroupGetPayload<{ include: { models: true; _count: { select: { keys: true } } } }>;
@@ -9,6 +10,8 @@ export interface GroupInput {
   name: string;
   description: string;
   models: readonly string[];
+  onClientLeft?: OnClientLeft;
+  encryptedContentOnMove?: EncryptedContentOnMove;
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;

@@ -1,4 +1,10 @@
 export { GroupDirectory } from './group-directory.js';
-export { type GroupPolicy, modelRule, type ModelRule } from './group-policy.js';
+export {
+  type EncryptedContentOnMove,
+  type GroupPolicy,
+  modelRule,
+  type ModelRule,
+  type OnClientLeft,
+} from './group-policy.js';
 export { GroupsModule } from './groups.module.js';
 export { GroupsService, type GroupRow } from './groups.service.js';

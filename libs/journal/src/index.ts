@@ -2,6 +2,13 @@ export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
 export { PartitionKeeper } from './partition-keeper.js';
 export { RequestLog } from './request-log.js';
-export { type RequestKind, RequestRecord, type Settlement, type UsageSource } from './request-record.js';
+export {
+  type ClientLeftAction,
+  type RequestKind,
+  RequestRecord,
+  type Settlement,
+  type UpstreamAttempt,
+  type UsageSource,
+} from './request-record.js';
 export { type RequestFilter, type RequestPage, RequestSearch } from './request-search.js';
 export { type RequestRow } from './request-row.js';

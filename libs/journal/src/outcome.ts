@@ -16,6 +16,8 @@ export type Outcome =
 
 /** Reads the outcome off a closed record. A client that hangs up after the terminal event has had its answer (Codex always does). */
 export function outcomeOf(record: RequestRecord): Outcome {
+  // Read to its end for the sake of the account: the client has not had it.
+  if (record.clientLeftAction !== null) return 'client_left';
   if (record.isComplete) return record.responseStatus === 'failed' ? 'upstream_error' : 'ok';
   if (record.cut === 'client') return 'client_left';
   if (record.cut === 'timeout') return 'timeout';
@@ -28,7 +30,7 @@ export function outcomeOf(record: RequestRecord): Outcome {
       return 'forbidden';
     case 429:
       // Tollgate's own limits never reach an upstream.
-      return record.attempts > 0 ? 'upstream_error' : 'limited';
+      return record.attempts.length > 0 ? 'upstream_error' : 'limited';
     case 500:
       return 'gateway_error';
     case 504:

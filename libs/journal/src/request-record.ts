@@ -4,7 +4,30 @@ import type { ResponseSummary, TokenUsage } from '@app/protocol';
 import { newId } from '@app/runtime';
 
 /** What a request asked for. */
-export type RequestKind = 'response' | 'models' | 'websocket' | 'other';
+export type RequestKind =
+  | 'response'
+  | 'compaction'
+  | 'retrieve'
+  | 'delete'
+  | 'cancel'
+  | 'input_items'
+  | 'input_tokens'
+  | 'models'
+  | 'doctor'
+  | 'websocket'
+  | 'other';
+
+/** What became of the upstream when the client left before the end. */
+export type ClientLeftAction = 'cancelled' | 'drained' | 'drain_capped';
+
+/** One try of an upstream. */
+export interface UpstreamAttempt {
+  readonly upstreamId: string;
+  readonly upstreamName: string;
+  readonly status: number | null;
+  readonly problem: string | null;
+  readonly durationMs: number;
+}
 
 /**
  * How far a request's usage is settled.
@@ -19,7 +42,7 @@ export type RequestKind = 'response' | 'models' | 'websocket' | 'other';
 export type Settlement = 'open' | 'final' | 'partial' | 'estimated' | 'missing' | 'unpriced' | 'interrupted';
 
 /** Where the usage was read. */
-export type UsageSource = 'none' | 'terminal_event' | 'response_body';
+export type UsageSource = 'none' | 'terminal_event' | 'response_body' | 'estimate';
 
 const NOTHING_USED: TokenUsage = {
   inputTokens: 0,
@@ -60,13 +83,25 @@ export class RequestRecord {
   /** What cut the answer, if anything did. */
   cut: 'client' | 'upstream' | 'timeout' | 'shutdown' | null = null;
   settlement: Settlement = 'open';
+  /** What has to be known before the record can be closed; never rejects. */
+  settling: Promise<void> | null = null;
   usageSource: UsageSource = 'none';
   usage: TokenUsage | null = null;
   costNanoUsd: bigint | null = null;
   priceId: string | null = null;
   firstByteMs: number | null = null;
   durationMs = 0;
-  attempts = 0;
+  /** Every try of an upstream, in order. */
+  attempts: readonly UpstreamAttempt[] = [];
+  /** What was written into the stream to keep it open. */
+  keepAlives = 0;
+  clientLeftAction: ClientLeftAction | null = null;
+  /** Type of the last event of a stream that did not reach its end. */
+  lastEvent: string | null = null;
+  /** Of a refused request: the checks that led to it. */
+  decision: unknown = null;
+  /** Whoever answers is told here that the response has closed, before the record does; it closes when the promise resolves. */
+  onResponseClosed: (() => Promise<void> | null) | null = null;
   requestBytes = 0;
   responseBytes = 0;
   sessionId: string | null = null;
@@ -108,6 +143,29 @@ export class RequestRecord {
     }
   }
 
+  /** Takes down that the upstream refused, which the client was told inside a stream that had been opened before. */
+  noteRefused(): void {
+    this.isComplete = true;
+    this.responseStatus = 'failed';
+  }
+
+  /** Takes down what the gateway believes was used by an answer that was cut. */
+  settleEstimate(usage: TokenUsage, price: ModelPrice | null): void {
+    this.usage = usage;
+    this.usageSource = 'estimate';
+    this.settlement = 'estimated';
+    if (!price) return;
+    this.costNanoUsd = costNanoUsd(usage, price);
+    this.priceId = price.id;
+  }
+
+  /** Takes down an answer that is whole and costs nothing: what it shows was accounted by the request that made it. */
+  settleFree(summary: ResponseSummary): void {
+    this.isComplete = true;
+    this.servedModel = summary.model ?? this.servedModel;
+    this.settleUnused();
+  }
+
   /** Ends the record: after this every field is as it will be logged. */
   close(monotonicNowMs: number): void {
     this.durationMs = monotonicNowMs - this.startedMonotonicMs;
@@ -117,6 +175,10 @@ export class RequestRecord {
       return;
     }
     // Refused, here or by the upstream, or answered without one: nothing was used.
+    this.settleUnused();
+  }
+
+  private settleUnused(): void {
     this.settlement = 'final';
     this.usage = NOTHING_USED;
     this.costNanoUsd = 0n;

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { outcomeOf } from './outcome.js';
-import type { RequestRecord } from './request-record.js';
+import type { RequestRecord, UpstreamAttempt } from './request-record.js';
 
 /** A row of request_log, as the database has it. */
 export interface RequestRow {
@@ -42,6 +42,20 @@ export interface RequestRow {
   response_id: string | null;
   upstream_request_id: string | null;
   client_request_id: string | null;
+  upstream_attempts: AttemptCell[] | null;
+  keep_alives: number;
+  client_left_action: string | null;
+  last_event: string | null;
+  decision: unknown;
+}
+
+/** One try of an upstream, as the database has it. */
+export interface AttemptCell {
+  upstream_id: string;
+  upstream_name: string;
+  status: number | null;
+  problem: string | null;
+  duration_ms: number;
 }
 
 /** Column types of a batch insert, in the table's order. */
@@ -84,9 +98,15 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   response_id: 'text',
   upstream_request_id: 'text',
   client_request_id: 'text',
+  upstream_attempts: 'jsonb',
+  keep_alives: 'integer',
+  client_left_action: 'text',
+  last_event: 'text',
+  decision: 'jsonb',
 };
 
-type Cell = string | number | boolean | null;
+/** Objects and lists are for the columns that hold JSON. */
+type Cell = string | number | boolean | object | null;
 
 const COLUMN_NAMES = Object.keys(ROW_COLUMNS) as (keyof RequestRow)[];
 
@@ -112,6 +132,8 @@ const BARE_COLUMNS: ReadonlySet<keyof RequestRow> = new Set([
   'attempts',
   'request_bytes',
   'response_bytes',
+  'keep_alives',
+  'client_left_action',
 ] as const);
 
 /** The same without anything that came from outside: what remains when PostgreSQL refuses the whole. */
@@ -157,7 +179,7 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     price_id: record.priceId,
     first_byte_ms: record.firstByteMs === null ? null : roundMs(record.firstByteMs),
     duration_ms: roundMs(record.durationMs),
-    attempts: record.attempts,
+    attempts: record.attempts.length,
     request_bytes: record.requestBytes,
     response_bytes: record.responseBytes,
     session_id: storable(record.sessionId, 128),
@@ -166,6 +188,21 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     response_id: storable(record.responseId, 256),
     upstream_request_id: storable(record.upstreamRequestId, 256),
     client_request_id: storable(record.clientRequestId, 128),
+    upstream_attempts: record.attempts.length === 0 ? null : record.attempts.map(toAttemptCell),
+    keep_alives: record.keepAlives,
+    client_left_action: record.clientLeftAction,
+    last_event: record.lastEvent,
+    decision: (record.decision ?? null) as object | null,
+  };
+}
+
+function toAttemptCell({ upstreamId, upstreamName, status, problem, durationMs }: UpstreamAttempt): AttemptCell {
+  return {
+    upstream_id: upstreamId,
+    upstream_name: upstreamName,
+    status,
+    problem: storable(problem, 300),
+    duration_ms: roundMs(durationMs),
   };
 }
 

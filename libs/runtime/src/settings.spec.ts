@@ -18,9 +18,20 @@ describe('readSettings', () => {
   });
 
   it('says which variables have no effect yet', () => {
-    expect(
-      readSettings({ REDIS_URL: 'redis://x', UPSTREAM_PRIVATE_CIDRS: '10.0.0.0/8, fd00::/8' }).withoutEffect,
-    ).toEqual(['REDIS_URL', 'UPSTREAM_PRIVATE_CIDRS']);
+    expect(readSettings({ REDIS_URL: 'redis://x', UPSTREAM_PRIVATE_CIDRS: '10.0.0.0/8' }).withoutEffect).toEqual([
+      'REDIS_URL',
+    ]);
+  });
+
+  it.each([
+    [{}, ['127.0.0.0/8', '::1/128']],
+    [{ HOST: 'localhost' }, ['127.0.0.0/8', '::1/128']],
+    [{ HOST: '0.0.0.0' }, []],
+    [{ HOST: '10.0.0.5' }, []],
+    [{ UPSTREAM_PRIVATE_CIDRS: '10.0.0.0/8, fd00::/8' }, ['10.0.0.0/8', 'fd00::/8']],
+    [{ HOST: '::', UPSTREAM_PRIVATE_CIDRS: '10.0.0.0/8' }, ['10.0.0.0/8']],
+  ])('with %j, upstreams may be in the private networks %j', (env, cidrs) => {
+    expect(readSettings(env).upstreamPrivateCidrs).toEqual(cidrs);
   });
 
   it.each([
@@ -30,9 +41,11 @@ describe('readSettings', () => {
     ['MASTER_KEY', 'too short'],
     ['ADMIN_TOKEN', 'short'],
     ['OPENAI_BASE_URL', 'x'],
+    ['MAX_IN_FLIGHT', '0'],
     ['DEMO', 'on'],
     ['LOG_LEVEL', 'loud'],
     ['UPSTREAM_PRIVATE_CIDRS', '10.0.0.0/33'],
+    ['UPSTREAM_PRIVATE_CIDRS', 'fd00::1%eth0/64'],
   ])('refuses %s=%s with one line that names it and does not repeat the value', (name, value) => {
     const read = () => readSettings({ [name]: value, ...(name === 'OPENAI_BASE_URL' ? { OPENAI_API_KEY: 'k' } : {}) });
     expect(read).toThrow(SettingsError);

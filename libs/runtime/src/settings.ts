@@ -40,6 +40,22 @@ export const environment = z.object({
       error: 'must be a comma-separated list of CIDR blocks such as 10.0.0.0/8',
     })
     .optional(),
+  SSE_KEEP_ALIVE_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds' })
+    .min(0.05, 'must be at least 0.05')
+    .max(250, 'must be at most 250')
+    .default(15),
+  CLIENT_STALL_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds' })
+    .min(0.1, 'must be at least 0.1')
+    .max(86_400, 'must be at most 86400')
+    .default(120),
+  MAX_IN_FLIGHT: z.coerce
+    .number({ error: 'must be a whole number' })
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(1_000_000, 'must be at most 1000000')
+    .default(10_000),
   DEMO: z.enum(['auto', 'off'], { error: 'must be auto or off' }).default('auto'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -52,13 +68,23 @@ export const environment = z.object({
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  /** Nobody but this machine can reach `host`. */
+  readonly isLoopback: boolean;
   /** null: start the embedded PostgreSQL */
   readonly databaseUrl: string | null;
   readonly dataDir: string;
   readonly masterKey: Buffer | null;
   readonly adminToken: string | null;
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
+  /** Private networks in which upstreams may be. */
+  readonly upstreamPrivateCidrs: readonly string[];
+  /** Data-plane requests that may run at once. */
+  readonly inFlightMax: number;
   readonly demo: 'auto' | 'off';
+  /** Silence after which a client's stream gets a sign of life. */
+  readonly keepAliveMs: number;
+  /** How long a client may read nothing of its answer. */
+  readonly stalledClientMs: number;
   readonly logLevel: string;
   /** Started by `npm start`, which is then to be outlived by nothing. */
   readonly isUnderNpm: boolean;
@@ -67,7 +93,9 @@ export interface Settings {
 }
 
 /** Variables of the contract whose feature comes with a later release: they are checked, and said to be without effect. */
-const NOT_YET_USED = ['REDIS_URL', 'TOLLGATE_CONFIG', 'UPSTREAM_PRIVATE_CIDRS'] as const;
+const NOT_YET_USED = ['REDIS_URL', 'TOLLGATE_CONFIG'] as const;
+
+const LOOPBACK_CIDRS = ['127.0.0.0/8', '::1/128'];
 
 /** @throws SettingsError naming the variable that is wrong; values are never repeated, as they may be secrets */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
@@ -79,9 +107,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     throw new SettingsError(`${issue?.path.join('.') ?? 'environment'} ${issue?.message ?? 'is invalid'}`);
   }
   const { data } = parsed;
+  const isLoopback = /^(?:127\.|localhost$|::1$)/.test(data.HOST);
   return {
     host: data.HOST,
     port: data.PORT,
+    isLoopback,
     databaseUrl: data.DATABASE_URL ?? null,
     dataDir: resolve(data.DATA_DIR),
     masterKey: data.MASTER_KEY ? Buffer.from(data.MASTER_KEY, 'base64') : null,
@@ -89,7 +119,13 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     openai: data.OPENAI_API_KEY
       ? { apiKey: data.OPENAI_API_KEY, baseUrl: data.OPENAI_BASE_URL ?? 'https://api.openai.com/v1' }
       : null,
+    // Who reaches a gateway on loopback reaches everything else there, too.
+    upstreamPrivateCidrs:
+      data.UPSTREAM_PRIVATE_CIDRS?.split(',').map((cidr) => cidr.trim()) ?? (isLoopback ? LOOPBACK_CIDRS : []),
+    inFlightMax: data.MAX_IN_FLIGHT,
     demo: data.DEMO,
+    keepAliveMs: data.SSE_KEEP_ALIVE_SECONDS * 1000,
+    stalledClientMs: data.CLIENT_STALL_SECONDS * 1000,
     logLevel: data.LOG_LEVEL,
     isUnderNpm: env.npm_lifecycle_event === 'start',
     withoutEffect: NOT_YET_USED.filter((name) => data[name] !== undefined),
@@ -98,6 +134,6 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 
 function isCidr(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/');
-  const family = isIP(address);
+  const family = address.includes('%') ? 0 : isIP(address);
   return family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
 }

@@ -10,8 +10,18 @@ describe('normalizeBaseUrl', () => {
     ['HTTPS://API.EXAMPLE.com/V1', 'https://api.example.com/V1'],
   ])('%s is stored as %s', (text, stored) => expect(normalizeBaseUrl(text)).toBe(stored));
 
-  it.each(['', 'api.openai.com', 'ftp://x', 'http://user:pw@x', 'http://x?a=1', 'http://x#y', 'javascript:alert(1)'])(
-    '%j is refused',
-    (text) => expect(normalizeBaseUrl(text)).toBeNull(),
-  );
+  it.each([
+    '',
+    'api.openai.com',
+    'ftp://x',
+    'http://user:pw@x',
+    'http://x?a=1',
+    'http://x#y',
+    'javascript:alert(1)',
+    'https://x/\\y',
+    'https://x\t.y',
+    ' https://x',
+    'https://x\r\nhost: y',
+    'https://[fe80::1%25eth0]',
+  ])('%j is refused', (text) => expect(normalizeBaseUrl(text)).toBeNull());
 });

@@ -1,118 +1,241 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { type ResponseCall, rewriteCall } from '@app/protocol';
+import type { AttemptFailure, AttemptReport } from './attempt-failure.js';
+import type { Routing } from './routing.js';
 import type { Candidate, Upstream } from './upstream.js';
 
 /** A call on its way to an upstream. */
 export interface ForwardedCall {
-  readonly call: ResponseCall;
-  /** Appended to the upstream's base path. */
+  readonly method: 'POST' | 'GET' | 'DELETE';
+  /** Appended to the upstream's base path; with its query. */
   readonly route: string;
-  /** Names and values in turn, without authorization. */
-  readonly headers: readonly string[];
+  /** In the order in which they are to be tried; not empty. */
   readonly candidates: readonly Candidate[];
+  /** Names and values in turn, without authorization. */
+  headersFor(upstream: Upstream): string[];
+  bodyFor(candidate: Candidate): Buffer | null;
 }
 
-/** Takes the answer as it comes. After `onError` or `onEnd` nothing follows. */
+/** Takes the answer as it comes. After `onEnd` or `onError` nothing follows from this attempt. */
 export interface AnswerSink {
-  onAttempt(upstream: Upstream): void;
   onHead(status: number, headers: IncomingHttpHeaders): void;
   /** Returns false to hold the upstream back until `resume()`. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;
-  /** All candidates have failed, or the answer broke off. `wasSent`: an upstream has got the request. `error.code` is undici's or Node's. */
-  onError(error: Error & { code?: string }, wasSent: boolean): void;
+  /** The transport failed. `wasSent`: the upstream has got the request. `error.code` is undici's or Node's. */
+  onError(error: TransportError, wasSent: boolean): void;
 }
+
+export type TransportError = Error & { code?: string; socket?: { bytesRead?: number } };
+
+/** How a call may be tried again, as long as the client has seen nothing of an answer. */
+const ATTEMPTS_MAX = 4;
+const NEW_ATTEMPTS_WITHIN_MS = 60_000;
 
 /** The reason given to undici when we hang up; it never reaches the sink. */
 const HUNG_UP = new Error('the gateway hung up');
 
-/**
- * Sends a call to the first candidate that can be reached and streams the answer into the sink, with backpressure. Only a
- * failure to connect moves on to the next candidate: once bytes were sent the upstream may be at work, and a second try
- * would be paid for twice.
- */
-export class Forwarding implements Dispatcher.DispatchHandler {
-  private controller: Dispatcher.DispatchController | null = null;
-  private attempt = -1;
-  private isHungUp = false;
+/** Tries a call's candidates one after the other, on the sink's word, and tells their health how each try went. */
+export class Forwarding {
+  /** Every try, in order; the last is the one whose answer the sink gets. */
+  readonly attempts: AttemptReport[] = [];
+  private readonly startedAtMs: number;
+  private candidateIndex = -1;
+  private current: Attempt | null = null;
+  private hasRepeated = false;
 
   constructor(
-    private readonly forwarded: ForwardedCall,
+    private readonly call: ForwardedCall,
     private readonly sink: AnswerSink,
+    private readonly routing: Routing,
     private readonly monotonicNow: () => number,
-  ) {}
+  ) {
+    this.startedAtMs = monotonicNow();
+  }
+
+  /** The upstream that is being tried, or was tried last. */
+  get upstream(): Upstream | undefined {
+    return this.call.candidates[Math.max(0, this.candidateIndex)]?.upstream;
+  }
+
+  /** Whether the upstream has got the request. */
+  get wasSent(): boolean {
+    return this.current?.wasSent ?? false;
+  }
 
   /** @throws nothing: every failure reaches the sink */
   start(): void {
-    this.tryNext(null);
+    this.tryCandidate(0);
   }
 
   /** Lets the upstream go on after `onData` returned false. */
   resume(): void {
+    this.current?.resume();
+  }
+
+  /** Whether there is another upstream to ask, within what one request may try. */
+  get canMoveOn(): boolean {
+    return this.nextIndex() !== -1;
+  }
+
+  /** Gives up the current try and begins the next; false, with nothing begun, when there is none. */
+  moveOn(failure: AttemptFailure): boolean {
+    this.failed(failure);
+    const next = this.nextIndex();
+    if (next === -1) return false;
+    this.tryCandidate(next);
+    return true;
+  }
+
+  /** The current try has failed, and is let go. */
+  failed(failure: AttemptFailure): void {
+    this.current?.end(failure);
+  }
+
+  /** The current try has given its answer. */
+  succeeded(): void {
+    this.current?.end(null);
+  }
+
+  /** The answer has begun. */
+  answering(): void {
+    this.upstream?.health.noteAnswering();
+  }
+
+  /** Lets go of the upstream, without a word about its health; the sink hears nothing more. */
+  hangUp(): void {
+    this.current?.abandon();
+  }
+
+  /**
+   * A connection that was kept open may be closed by the other side just as a request goes out on it. Not a byte was
+   * answered, so the request is sent once more on a new connection (as every browser does; RFC 9112 §9.3.1 leaves it to
+   * whoever knows that the request had no effect).
+   */
+  private isStaleConnection({ code, socket }: TransportError, attempt: Attempt): boolean {
+    return (
+      !this.hasRepeated && attempt.report.status === null && code === 'UND_ERR_SOCKET' && (socket?.bytesRead ?? 0) > 0
+    );
+  }
+
+  /** Called by the current attempt only. */
+  onTransportError(error: TransportError, attempt: Attempt): void {
+    if (this.isStaleConnection(error, attempt)) {
+      this.hasRepeated = true;
+      attempt.abandon();
+      this.attempts.pop();
+      this.tryCandidate(this.candidateIndex);
+      return;
+    }
+    this.sink.onError(error, attempt.wasSent);
+  }
+
+  private nextIndex(): number {
+    if (this.attempts.length >= ATTEMPTS_MAX) return -1;
+    if (this.monotonicNow() - this.startedAtMs > NEW_ATTEMPTS_WITHIN_MS) return -1;
+    for (let index = this.candidateIndex + 1; index < this.call.candidates.length; index++) {
+      const candidate = this.call.candidates[index];
+      if (candidate && this.routing.isUsable(candidate)) return index;
+    }
+    return -1;
+  }
+
+  private tryCandidate(index: number): void {
+    this.candidateIndex = index;
+    const candidate = this.call.candidates[index] as Candidate;
+    const attempt = new Attempt(candidate.upstream, this, this.sink, this.monotonicNow);
+    this.current = attempt;
+    this.attempts.push(attempt.report);
+    const { upstream } = candidate;
+    const headers = this.call.headersFor(upstream);
+    if (upstream.authorization) headers.push('authorization', upstream.authorization);
+    const { method, route } = this.call;
+    try {
+      const body = this.call.bodyFor(candidate);
+      const path = upstream.path + route;
+      upstream.pool.dispatch({ origin: upstream.origin, method, path, headers, body }, attempt);
+    } catch (error) {
+      // A pool that was closed by a change of configuration refuses by throwing.
+      attempt.onResponseError(null, error as TransportError);
+    }
+  }
+}
+
+/** One try of one upstream. What still comes from it after its end is dropped. */
+class Attempt implements Dispatcher.DispatchHandler {
+  readonly report: AttemptReport;
+  wasSent = false;
+  private controller: Dispatcher.DispatchController | null = null;
+  private isOver = false;
+  private readonly startedAtMs: number;
+
+  constructor(
+    private readonly upstream: Upstream,
+    private readonly forwarding: Forwarding,
+    private readonly sink: AnswerSink,
+    private readonly monotonicNow: () => number,
+  ) {
+    this.startedAtMs = monotonicNow();
+    this.report = {
+      upstreamId: upstream.id,
+      upstreamName: upstream.name,
+      status: null,
+      problem: null,
+      durationMs: 0,
+    };
+    upstream.health.noteStarted(this.startedAtMs);
+  }
+
+  resume(): void {
     this.controller?.resume();
   }
 
-  /** Closes the upstream's connection; the sink hears nothing more. */
-  hangUp(): void {
-    this.isHungUp = true;
+  /** null: it has answered. */
+  end(failure: AttemptFailure | null): void {
+    if (this.isOver) return;
+    const nowMs = this.monotonicNow();
+    const { health, coolDownMsMax } = this.upstream;
+    this.report.problem = failure?.problem ?? null;
+    if (!failure) health.noteSuccess(nowMs);
+    else {
+      if (failure.pauseMs !== null && coolDownMsMax > 0) {
+        health.noteCoolDown(nowMs, failure.problem, Math.min(failure.pauseMs, coolDownMsMax));
+      }
+      if (failure.isFault) health.noteFailure(nowMs, failure.problem, failure.kind === 'unreachable');
+    }
+    this.abandon();
+  }
+
+  abandon(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.report.durationMs = Math.round((this.monotonicNow() - this.startedAtMs) * 10) / 10;
+    this.upstream.health.noteEnded();
     this.controller?.abort(HUNG_UP);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
     // The client may have left while the connection was being made.
-    if (this.isHungUp) controller.abort(HUNG_UP);
-    else this.current?.upstream.health.noteReached();
+    if (this.isOver) controller.abort(HUNG_UP);
+    else this.wasSent = true;
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status >= 200) this.sink.onHead(status, headers);
+    if (status < 200 || this.isOver) return;
+    this.report.status = status;
+    this.sink.onHead(status, headers);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.isHungUp && !this.sink.onData(chunk)) controller.pause();
+    if (!this.isOver && !this.sink.onData(chunk)) controller.pause();
   }
 
   onResponseEnd(): void {
-    if (!this.isHungUp) this.sink.onEnd();
+    if (!this.isOver) this.sink.onEnd();
   }
 
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.isHungUp) return;
-    // Without a controller the request never reached a socket: nothing was sent.
-    if (this.controller === null) this.tryNext(error);
-    else this.sink.onError(error, true);
-  }
-
-  private get current(): Candidate | undefined {
-    return this.forwarded.candidates[this.attempt];
-  }
-
-  private tryNext(failure: Error | null): void {
-    if (failure) this.current?.upstream.health.noteUnreachable(this.monotonicNow());
-    this.attempt++;
-    const candidate = this.current;
-    if (!candidate) {
-      this.sink.onError(failure ?? new Error('no candidate'), false);
-      return;
-    }
-    const { upstream } = candidate;
-    const { call, route, headers } = this.forwarded;
-    this.sink.onAttempt(upstream);
-    try {
-      upstream.pool.dispatch(
-        {
-          method: 'POST',
-          path: upstream.path + route,
-          headers: upstream.authorization ? [...headers, 'authorization', upstream.authorization] : [...headers],
-          body: rewriteCall(call, { model: candidate.upstreamModel, storeFalse: upstream.kind === 'codex' }),
-        },
-        this,
-      );
-    } catch (error) {
-      // A pool that was closed by a change of configuration refuses by throwing.
-      this.onResponseError(null as never, error as Error);
-    }
+  onResponseError(_: Dispatcher.DispatchController | null, error: TransportError): void {
+    if (!this.isOver) this.forwarding.onTransportError(error, this);
   }
 }

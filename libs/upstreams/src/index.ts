@@ -1,7 +1,10 @@
-export { type AnswerSink, Forwarding, type ForwardedCall } from './forwarding.js';
-export { normalizeBaseUrl } from './base-url.js';
-export { Routing } from './routing.js';
-export { type Candidate, type Upstream, type UpstreamKind } from './upstream.js';
+export type { AttemptFailure, AttemptReport } from './attempt-failure.js';
+export { AddressPolicy } from './address-policy.js';
+export { type AnswerSink, Forwarding, type ForwardedCall, type TransportError } from './forwarding.js';
+export { checkBaseUrl, checkProxyUrl } from './base-url.js';
+export { type RankedCandidate, Routing, type RoutingQuery, type Standing } from './routing.js';
+export type { Candidate, StreamMode, Upstream, UpstreamKind } from './upstream.js';
+export { type Circuit, type HealthReport, UpstreamHealth } from './upstream-health.js';
 export { UpstreamDirectory } from './upstream-directory.js';
 export { UpstreamsModule } from './upstreams.module.js';
 export { type UpstreamInput, type UpstreamRow, UpstreamsService } from './upstreams.service.js';

@@ -1,7 +1,12 @@
 import type { Pool } from 'undici';
+import type { MemberOverride } from '@app/protocol';
+import type { UpstreamHealth } from './upstream-health.js';
 
 /** `codex` upstreams keep no responses: every call to them carries `store: false`. */
 export type UpstreamKind = 'openai' | 'codex';
+
+/** How an upstream can answer. */
+export type StreamMode = 'both' | 'stream_only' | 'json_only';
 
 /** An upstream as the hot path needs it. */
 export interface Upstream {
@@ -9,13 +14,27 @@ export interface Upstream {
   readonly name: string;
   readonly kind: UpstreamKind;
   readonly baseUrl: string;
+  readonly origin: string;
   /** Path of the base URL without a slash at its end; routes are appended to it. */
   readonly path: string;
   readonly authorization: string | null;
-  /** Lower is tried first; among equals, higher weight first. */
+  /** Names (lower case) and values in turn; they come before what a client sent under the same name. */
+  readonly extraHeaders: readonly string[];
+  readonly overrides: readonly MemberOverride[];
+  readonly streamMode: StreamMode;
+  /** Lower is tried first. */
   readonly priority: number;
+  /** Share of the sessions among equals. */
   readonly weight: number;
+  /** Calls at the same time in this process; Infinity: no limit. */
+  readonly inFlightMax: number;
+  /** Longest duration of a whole answer; Infinity: no limit. */
+  readonly totalTimeoutMs: number;
+  readonly coolDownMsMax: number;
+  readonly probeIntervalMs: number | null;
   readonly isDemo: boolean;
+  /** Where its share of the sessions lies; the same on every replica. */
+  readonly seed: number;
   readonly pool: Pool;
   readonly health: UpstreamHealth;
 }
@@ -24,24 +43,4 @@ export interface Upstream {
 export interface Candidate {
   readonly upstream: Upstream;
   readonly upstreamModel: string;
-}
-
-const COOL_DOWN_MS = 5_000;
-
-/** Passive health: an upstream that could not be reached is tried last for a while. */
-export class UpstreamHealth {
-  private unreachableUntilMs = 0;
-
-  /** @param nowMs monotonic time */
-  isHealthy(nowMs: number): boolean {
-    return nowMs >= this.unreachableUntilMs;
-  }
-
-  noteUnreachable(nowMs: number): void {
-    this.unreachableUntilMs = nowMs + COOL_DOWN_MS;
-  }
-
-  noteReached(): void {
-    this.unreachableUntilMs = 0;
-  }
 }

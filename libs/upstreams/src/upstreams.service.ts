@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
 import { newId } from '@app/runtime';
 import { UpstreamCredentials } from './upstream-credentials.js';
-import type { UpstreamKind } from './upstream.js';
+import type { StreamMode, UpstreamKind } from './upstream.js';
 
 /** An upstream as stored; its credential is only there sealed. */
 export type UpstreamRow = Prisma.UpstreamGetPayload<object>;
@@ -18,6 +18,26 @@ export interface UpstreamInput {
   weight: number;
   enabled: boolean;
   demo?: boolean;
+  maxConcurrency?: number | null;
+  streamMode?: StreamMode;
+  /** Sealed like the credential. */
+  extraHeaders?: Readonly<Record<string, string>>;
+  parameterOverrides?: Prisma.InputJsonObject;
+  connectTimeoutMs?: number | null;
+  headersTimeoutMs?: number | null;
+  idleTimeoutMs?: number | null;
+  totalTimeoutMs?: number | null;
+  /** Sealed: it may hold a password. */
+  httpProxy?: string | null;
+  coolDownSecondsMax?: number;
+  probeIntervalSeconds?: number | null;
+}
+
+/** undefined in each: as it is. */
+interface UpstreamSecrets {
+  credential: string | null | undefined;
+  extraHeaders: Readonly<Record<string, string>> | undefined;
+  httpProxy: string | null | undefined;
 }
 
 /** Makes and changes upstreams. Every write is audited, and in force in this process when its promise resolves. */
@@ -43,10 +63,11 @@ export class UpstreamsService {
     return this.prisma.upstream.findUnique({ where: { id } });
   }
 
-  async create(actor: string, { credential, ...data }: UpstreamInput): Promise<UpstreamRow> {
+  async create(actor: string, { credential, extraHeaders, httpProxy, ...data }: UpstreamInput): Promise<UpstreamRow> {
     const id = newId();
+    const secrets = { credential, extraHeaders, httpProxy };
     const upstream = await this.prisma.$transaction(async (tx) => {
-      const created = await tx.upstream.create({ data: { id, ...data, ...this.sealed(id, credential) } });
+      const created = await tx.upstream.create({ data: { id, ...data, ...this.sealed(id, secrets) } });
       await this.record(tx, actor, 'upstream.create', null, created);
       return created;
     });
@@ -55,24 +76,43 @@ export class UpstreamsService {
   }
 
   /**
-   * null when there is no such upstream. A change of host without a credential clears the stored one: else whoever may
-   * edit could have the secret sent to himself.
+   * null when there is no such upstream. A change of scheme, host or port without a credential clears the stored one, and
+   * the extra headers: else whoever may edit could have the secrets sent to himself. So does another proxy, where it would
+   * see them.
    */
   async update(
     actor: string,
     id: string,
-    { credential, ...data }: Partial<UpstreamInput>,
+    { credential, extraHeaders, httpProxy, ...data }: Partial<UpstreamInput>,
   ): Promise<UpstreamRow | null> {
     const upstream = await this.prisma.$transaction(async (tx) => {
       const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return null;
-      const isMoved = data.baseUrl !== undefined && new URL(data.baseUrl).origin !== new URL(before.baseUrl).origin;
-      const secret = credential === undefined && isMoved && !before.demo ? null : credential;
+      const isCleared = isMoved(before, data.baseUrl, httpProxy) && !before.demo;
+      const secrets = {
+        credential: credential === undefined && isCleared ? null : credential,
+        extraHeaders: extraHeaders === undefined && isCleared ? {} : extraHeaders,
+        httpProxy,
+      };
+      const after = await tx.upstream.update({ where: { id }, data: { ...data, ...this.sealed(id, secrets) } });
+      await this.record(tx, actor, 'upstream.update', before, after);
+      return after;
+    });
+    await this.feed.refresh();
+    return upstream;
+  }
+
+  /** Takes an upstream out of use, or back into it with a clean record, on all replicas. null when there is none. */
+  async setTripped(actor: string, id: string, isTripped: boolean): Promise<UpstreamRow | null> {
+    const upstream = await this.prisma.$transaction(async (tx) => {
+      const before = await tx.upstream.findUnique({ where: { id } });
+      if (!before) return null;
+      const now = new Date();
       const after = await tx.upstream.update({
         where: { id },
-        data: { ...data, ...(secret === undefined ? {} : this.sealed(id, secret)) },
+        data: isTripped ? { trippedAt: now } : { trippedAt: null, resetAt: now },
       });
-      await this.record(tx, actor, 'upstream.update', before, after);
+      await this.record(tx, actor, isTripped ? 'upstream.trip' : 'upstream.reset', before, after);
       return after;
     });
     await this.feed.refresh();
@@ -93,13 +133,26 @@ export class UpstreamsService {
     return result;
   }
 
-  private sealed(id: string, credential: string | null) {
-    return credential === null
-      ? { credentialSealed: null, credentialFingerprint: null }
-      : {
-          credentialSealed: this.credentials.seal(id, credential),
-          credentialFingerprint: UpstreamCredentials.fingerprint(credential),
-        };
+  /** Only what is given is written. */
+  private sealed(id: string, { credential, extraHeaders, httpProxy }: UpstreamSecrets) {
+    const names = Object.keys(extraHeaders ?? {});
+    return {
+      ...(credential === undefined
+        ? {}
+        : {
+            credentialSealed: credential === null ? null : this.credentials.seal(id, credential),
+            credentialFingerprint: credential === null ? null : UpstreamCredentials.fingerprint(credential),
+          }),
+      ...(extraHeaders === undefined
+        ? {}
+        : {
+            extraHeadersSealed: names.length === 0 ? null : this.credentials.seal(id, JSON.stringify(extraHeaders)),
+            extraHeaderNames: names,
+          }),
+      ...(httpProxy === undefined
+        ? {}
+        : { httpProxySealed: httpProxy === null ? null : this.credentials.seal(id, httpProxy) }),
+    };
   }
 
   private record(
@@ -115,12 +168,29 @@ export class UpstreamsService {
       action,
       objectType: 'upstream',
       objectId,
-      before: before && withoutCredential(before),
-      after: after && withoutCredential(after),
+      before: before && withoutSecrets(before),
+      after: after && withoutSecrets(after),
     });
   }
 }
 
-function withoutCredential({ credentialSealed: _credentialSealed, ...rest }: UpstreamRow): object {
-  return rest;
+/** Whether the upstream's secrets would go to somebody else from now on. */
+function isMoved(before: UpstreamRow, baseUrl = before.baseUrl, httpProxy?: string | null): boolean {
+  if (originOf(baseUrl) !== originOf(before.baseUrl)) return true;
+  // Through TLS a proxy sees nothing.
+  return httpProxy !== undefined && baseUrl.startsWith('http:');
+}
+
+/** null for what is no URL, as only somebody with SQL can have stored it. */
+function originOf(baseUrl: string): string | null {
+  return URL.canParse(baseUrl) ? new URL(baseUrl).origin : null;
+}
+
+function withoutSecrets({
+  credentialSealed: _credentialSealed,
+  extraHeadersSealed: _extraHeadersSealed,
+  httpProxySealed,
+  ...rest
+}: UpstreamRow): object {
+  return { ...rest, hasHttpProxy: httpProxySealed !== null };
 }

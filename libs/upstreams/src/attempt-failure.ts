@@ -1,0 +1,34 @@
+import type { GatewayError } from '@app/protocol';
+
+/** What a try of an upstream came to, when it did not come to an answer. */
+export interface AttemptFailure {
+  /**
+   * - `unreachable`: no connection; nothing was sent
+   * - `broke_off`: the connection or the answer ended too early
+   * - `timeout`: silence for too long
+   * - `refused`: it answered, and said no
+   * - `unusable`: it answered with something that is no answer
+   */
+  readonly kind: 'unreachable' | 'broke_off' | 'timeout' | 'refused' | 'unusable';
+  /** For operators; scrubbed and short. */
+  readonly problem: string;
+  /** The upstream's HTTP status, when there was one. */
+  readonly status: number | null;
+  /** How long the upstream asked to be left alone; null: it did not. */
+  readonly pauseMs: number | null;
+  /** Whether it speaks against the upstream's health. */
+  readonly isFault: boolean;
+  /** What the client is told when there is nobody else to ask. */
+  readonly error: GatewayError;
+  /** What the client is told when its stream has begun: code and message of `response.failed`. */
+  readonly event: { readonly code: string; readonly message: string };
+}
+
+/** One try of an upstream, as the log tells it. */
+export interface AttemptReport {
+  readonly upstreamId: string;
+  readonly upstreamName: string;
+  status: number | null;
+  problem: string | null;
+  durationMs: number;
+}
