@@ -1,15 +1,17 @@
-import { asksForCompaction, findTool, inputItems, lastUserText, pendingToolOutput } from './conversation.js';
+import { asksForCompaction, findTool, inputItems, lastUserText, pendingToolOutputs } from './conversation.js';
 import type { Fault } from './fault.js';
-import type { JsonObject } from './json.js';
+import { isObject, type JsonObject } from './json.js';
 import { type Script, type ScriptedCall, withoutDirective } from './script.js';
+import type { Seal } from './seal.js';
 
 /** One output item to produce. */
 export type OutputStep =
-  | { kind: 'reasoning'; deltas: readonly string[]; sealed: boolean }
+  | { kind: 'reasoning'; deltas: readonly string[]; encryptedContent: string | null }
   | { kind: 'message'; deltas: readonly string[] }
   | { kind: 'function_call'; name: string; namespace: string | null; arguments: string }
   | { kind: 'custom_tool_call'; name: string; input: string }
-  | { kind: 'compaction' };
+  | { kind: 'tool_search_call'; arguments: JsonObject }
+  | { kind: 'compaction'; encryptedContent: string };
 
 /** How the response ends. */
 export type Ending =
@@ -26,13 +28,18 @@ export interface AnswerPlan {
 }
 
 /** Decides the answer to a request by its script and conversation. */
-export function planAnswer(body: JsonObject, script: Script, fault: Fault | null): AnswerPlan {
+export function planAnswer(body: JsonObject, script: Script, fault: Fault | null, seal: Seal): AnswerPlan {
   return {
-    steps: planSteps(body, script),
+    steps: planSteps(body, script, seal),
     ending: planEnding(fault),
     keepalive: script.keepalive ?? false,
     unknownEvents: script.unknown_events ?? false,
   };
+}
+
+/** A compaction item of this service. */
+export function planCompaction(seal: Seal): OutputStep {
+  return { kind: 'compaction', encryptedContent: seal.newBlob(COMPACTION_BLOB_BYTES) };
 }
 
 /** Cuts text into word deltas that join to exactly the text. */
@@ -40,34 +47,52 @@ export function wordsOf(text: string): string[] {
   return text.match(/^\s*\S+|\s+\S+|\s+$/g) ?? [];
 }
 
-function planSteps(body: JsonObject, script: Script): OutputStep[] {
+function planSteps(body: JsonObject, script: Script, seal: Seal): OutputStep[] {
   const items = inputItems(body);
-  if (asksForCompaction(items)) return [{ kind: 'compaction' }];
-  const toolOutput = pendingToolOutput(items);
+  if (asksForCompaction(items)) return [planCompaction(seal)];
+  const toolOutputs = pendingToolOutputs(items);
   const steps: OutputStep[] = [];
-  if (script.reasoning) steps.push({ kind: 'reasoning', deltas: THOUGHTS, sealed: wantsSealedReasoning(body) });
-  // A call only in the first step: the directive stays in the last user message, and would call for ever.
-  const call = toolOutput === null ? planCall(body, script) : null;
-  steps.push(call ?? { kind: 'message', deltas: planDeltas(script, lastUserText(items), toolOutput) });
-  return steps;
+  if (script.reasoning) {
+    const encryptedContent = wantsSealedReasoning(body) ? seal.newBlob(REASONING_BLOB_BYTES) : null;
+    steps.push({ kind: 'reasoning', deltas: THOUGHTS, encryptedContent });
+  }
+  const calls = planCalls(body, script, toolOutputs.length);
+  if (calls.length > 0) return [...steps, ...calls];
+  const deltas = planDeltas(script, lastUserText(items), toolOutputs.at(-1) ?? null);
+  return [...steps, { kind: 'message', deltas }];
 }
 
+const REASONING_BLOB_BYTES = 180;
+const COMPACTION_BLOB_BYTES = 300;
 const THOUGHTS = wordsOf('**Thinking it over** The user wants a short answer.');
 
 function wantsSealedReasoning(body: JsonObject): boolean {
   return Array.isArray(body['include']) && body['include'].includes('reasoning.encrypted_content');
 }
 
-function planCall(body: JsonObject, script: Script): OutputStep | null {
-  if (script.call) return planScriptedCall(body, script.call);
-  if (script.shell === undefined) return null;
+/** The calls of the round that so many tool outputs lead to: without counting them the directive would call for ever. */
+function planCalls(body: JsonObject, script: Script, outputCount: number): OutputStep[] {
+  let answered = 0;
+  for (const round of script.rounds ?? []) {
+    if (answered === outputCount) return round.map((call) => planScriptedCall(body, call));
+    answered += round.length;
+  }
+  if (outputCount > 0) return [];
+  if (script.call) return [planScriptedCall(body, script.call)];
+  return script.shell === undefined ? [] : [planShellCall(body, script.shell)];
+}
+
+function planShellCall(body: JsonObject, command: string): OutputStep {
   const tool = findTool(body, 'exec_command');
-  if (tool) return functionCall('exec_command', tool.namespace, { cmd: script.shell });
+  if (tool) return functionCall('exec_command', tool.namespace, { cmd: command });
   const shell = findTool(body, 'shell');
-  return functionCall('shell', shell?.namespace ?? null, { command: ['bash', '-lc', script.shell] });
+  return functionCall('shell', shell?.namespace ?? null, { command: ['bash', '-lc', command] });
 }
 
 function planScriptedCall(body: JsonObject, call: ScriptedCall): OutputStep {
+  if (call.name === 'tool_search' && isObject(call.arguments)) {
+    return { kind: 'tool_search_call', arguments: call.arguments };
+  }
   if (call.input !== undefined) return { kind: 'custom_tool_call', name: call.name, input: call.input };
   return functionCall(call.name, findTool(body, call.name)?.namespace ?? null, call.arguments ?? {});
 }

@@ -34,9 +34,19 @@ export const refusals = {
   unknownResponse: (id: string) => refuse(404, null, null, `Response with id '${id}' not found.`),
   unknownPreviousResponse: (id: string) =>
     refuse(400, 'previous_response_id', 'previous_response_not_found', `Previous response with id '${id}' not found.`),
+  unknownItem: (id: string) => refuse(404, 'input', null, `Item with id '${id}' not found.`),
+  foreignSeal: (index: number) =>
+    refuse(
+      400,
+      `input[${index}].encrypted_content`,
+      'invalid_encrypted_content',
+      'The encrypted content could not be verified. Reason: Encrypted content could not be decrypted or parsed.',
+    ),
   notCancellable: () => refuse(400, null, null, 'Cannot cancel a synchronous response.'),
   notReplayable: () =>
     refuse(400, 'stream', null, 'This response cannot be streamed because it was not created with background=true.'),
+  badStartingAfter: () =>
+    refuse(400, 'starting_after', null, "Invalid value for 'starting_after': expected an integer."),
   unknownRoute: (method: string, path: string) => refuse(404, null, null, `Invalid URL (${method} ${path})`),
   wrongMethod: (method: string, path: string) =>
     refuse(405, null, 'method_not_supported', `Not allowed to ${method} on ${path}.`),
@@ -47,7 +57,7 @@ export const refusals = {
   corruptEncoding: (encoding: string) =>
     refuse(400, null, 'invalid_content_encoding', `The request body is not valid ${encoding}.`),
   badScript: (reason: string) => refuse(400, null, 'invalid_simulator_script', `Simulator script: ${reason}`),
-} satisfies Record<string, (...texts: string[]) => ApiError>;
+} satisfies Record<string, (...details: never[]) => ApiError>;
 
 function refuse(status: number, param: string | null, code: string | null, message: string): ApiError {
   return new ApiError(status, { message, type: 'invalid_request_error', param, code });

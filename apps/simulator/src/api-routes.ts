@@ -53,6 +53,11 @@ async function route(service: Service, exchange: Exchange): Promise<void> {
   if (rest.length === 1 && method === 'POST' && id === 'input_tokens') return countTokens(callOf(service, exchange));
   if (rest.length > 2) throw refusals.unknownRoute(method, pathname);
   const query = new URLSearchParams(path.slice(pathname.length + 1));
+  if (isRead && action === undefined && query.get('stream') === 'true') {
+    const { run } = service.stored.get(id);
+    if (!run) throw refusals.notReplayable();
+    return run.replay(exchange, query.get('starting_after'));
+  }
   return answerJson(
     exchange,
     200,
@@ -79,11 +84,8 @@ interface StoredRoute {
 
 function storedAnswer({ stored }: Service, { method, id, action, query, pathname }: StoredRoute): string {
   switch (`${method} ${action ?? ''}`) {
-    case 'GET ': {
-      const { json } = stored.get(id);
-      if (query.get('stream') === 'true') throw refusals.notReplayable();
-      return json;
-    }
+    case 'GET ':
+      return stored.get(id).json;
     case 'DELETE ':
       return JSON.stringify(stored.delete(id));
     case 'POST cancel':

@@ -1,3 +1,4 @@
+import { planCompaction } from './answer-plan.js';
 import { Bill } from './bill.js';
 import { completedItem, inputItems, isUserMessage } from './conversation.js';
 import { playEarlyFault } from './early-fault.js';
@@ -17,7 +18,7 @@ export async function compactConversation(service: Service, call: Call): Promise
   exchange.responseId = id;
   const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
   const bill = new Bill(service.ledger, id, model, input, script.usage);
-  const compaction = outputItem({ kind: 'compaction' }, 'completed');
+  const compaction = outputItem(planCompaction(service.seal), 'completed');
   const generated = itemUsage(compaction);
   const messages = inputItems(body).filter(isUserMessage).map(completedItem);
   const output = [...messages.map((message) => JSON.stringify(message)), compaction.done];

@@ -36,15 +36,14 @@ export function lastUserText(items: readonly JsonObject[]): string {
   return message ? textOf(message['content']) : '';
 }
 
-/** The text of the newest tool output that came after the last user message; null when the model is to move first. */
-export function pendingToolOutput(items: readonly JsonObject[]): string | null {
-  for (const item of items.toReversed()) {
-    if (isUserMessage(item)) return null;
-    if (item['type'] === 'function_call_output' || item['type'] === 'custom_tool_call_output') {
-      return textOf(item['output']);
-    }
-  }
-  return null;
+const TOOL_OUTPUTS: unknown[] = ['function_call_output', 'custom_tool_call_output', 'tool_search_output'];
+
+/** The texts of the tool outputs that came after the last user message, oldest first; none: the model is to move first. */
+export function pendingToolOutputs(items: readonly JsonObject[]): string[] {
+  return items
+    .slice(items.findLastIndex(isUserMessage) + 1)
+    .filter((item) => TOOL_OUTPUTS.includes(item['type']))
+    .map((item) => textOf(item['output']));
 }
 
 /** An input item as the service shows it afterwards: with id and status, its content as parts. */
@@ -59,11 +58,13 @@ export function asksForCompaction(items: readonly JsonObject[]): boolean {
   return items.at(-1)?.['type'] === 'compaction_trigger';
 }
 
-/** Finds an offered tool by name: in `tools`, in namespaces, and in `additional_tools` items. */
+const TOOL_BRINGERS: unknown[] = ['additional_tools', 'tool_search_output'];
+
+/** Finds an offered tool by name: in `tools`, in namespaces, and in items that bring tools, such as a search's output. */
 export function findTool(body: JsonObject, name: string): OfferedTool | null {
   const lists = [
     body['tools'],
-    ...inputItems(body).map((item) => item['type'] === 'additional_tools' && item['tools']),
+    ...inputItems(body).map((item) => TOOL_BRINGERS.includes(item['type']) && item['tools']),
   ];
   for (const list of lists) {
     const tool = findInList(list, name, null);

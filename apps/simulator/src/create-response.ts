@@ -1,8 +1,10 @@
 import { planAnswer } from './answer-plan.js';
 import { refusals } from './api-error.js';
 import { Bill } from './bill.js';
+import { inputItems } from './conversation.js';
 import { playEarlyFault } from './early-fault.js';
 import { newId } from './ids.js';
+import type { JsonObject } from './json.js';
 import { answerAsJson } from './json-answer.js';
 import { ResponseObject } from './response-object.js';
 import type { Answer, Call, Service } from './service.js';
@@ -13,9 +15,12 @@ import { countInputTokens } from './usage.js';
 export async function createResponse(service: Service, call: Call): Promise<void> {
   const { exchange, body, script } = call;
   requireKnownPrevious(service, body['previous_response_id']);
+  requireKnownItems(service, body);
   const streams = body['stream'] === true;
   // A JSON answer has no events to count: any hold stops it before its first byte.
-  const holdTicket = !streams && script.hold_after_events !== undefined ? service.gate.ticket : null;
+  // What runs in the background is held there.
+  const isHeld = !streams && body['background'] !== true;
+  const holdTicket = isHeld && script.hold_after_events !== undefined ? service.gate.ticket : null;
   if (script.first_delay_ms) await exchange.delay(script.first_delay_ms);
   if (holdTicket !== null) await exchange.pause((resume) => service.gate.wait(holdTicket, resume));
   if (exchange.isClosed || (await playEarlyFault(call))) return;
@@ -27,13 +32,24 @@ function requireKnownPrevious(service: Service, id: unknown): void {
   if (typeof id === 'string' && !service.stored.has(id)) throw refusals.unknownPreviousResponse(id);
 }
 
+/** An item reference may leave out its type. */
+function requireKnownItems({ stored }: Service, body: JsonObject): void {
+  for (const item of inputItems(body)) {
+    const { id, type = null } = item;
+    const isReference =
+      type === 'item_reference' ||
+      (type === null && Object.keys(item).every((name) => name === 'id' || name === 'type'));
+    if (isReference && typeof id === 'string' && !stored.hasItem(id)) throw refusals.unknownItem(id);
+  }
+}
+
 function prepareAnswer(service: Service, call: Call): Answer {
   const { exchange, body, model, script, fault } = call;
   const response = new ResponseObject(newId('resp'), body);
   exchange.responseId = response.id;
   const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
   return {
-    plan: planAnswer(body, script, fault),
+    plan: planAnswer(body, script, fault, service.seal),
     response,
     bill: new Bill(service.ledger, response.id, model, input, script.usage),
   };

@@ -94,5 +94,6 @@ function statusError(fault: StatusFault): ApiError {
     type: fault.type ?? usual.type,
     param: fault.param ?? null,
     code: fault.code === undefined ? usual.code : fault.code,
+    ...fault.extra,
   });
 }

@@ -4,6 +4,7 @@ import type { Fault } from './fault.js';
 import { isObject, type JsonObject } from './json.js';
 import { ResponseObject } from './response-object.js';
 import type { Script } from './script.js';
+import { Seal } from './seal.js';
 
 interface ParsedEvent extends JsonObject {
   type: string;
@@ -13,7 +14,7 @@ interface ParsedEvent extends JsonObject {
 const MODEL = { model: 'gpt-5.5', input: 'hi' };
 
 function sequenceOf(script: Script, body: JsonObject = MODEL, fault: Fault | null = null): ParsedEvent[] {
-  const plan: AnswerPlan = planAnswer(body, script, fault);
+  const plan: AnswerPlan = planAnswer(body, script, fault, new Seal(null));
   const events = eventSequence(plan, new ResponseObject('resp_test', body), () => '{"total_tokens":1}');
   return events.map((event) => JSON.parse(event.json) as ParsedEvent);
 }
@@ -72,7 +73,7 @@ describe('eventSequence', () => {
   });
 
   it('writes the type first and then the sequence number', () => {
-    const plan = planAnswer(MODEL, { keepalive: true }, null);
+    const plan = planAnswer(MODEL, { keepalive: true }, null, new Seal(null));
     for (const { json, type } of eventSequence(plan, new ResponseObject('resp_test', MODEL), () => 'null')) {
       expect(json.startsWith(`{"type":"${type}","sequence_number":`)).toBe(true);
     }

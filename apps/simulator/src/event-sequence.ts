@@ -130,6 +130,7 @@ const ITEM_EVENTS: Record<OutputItem['kind'], ItemEvents | null> = {
     done: 'response.custom_tool_call_input.done',
     whole: 'input',
   },
+  tool_search_call: null,
   compaction: null,
 };
 

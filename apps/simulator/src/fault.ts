@@ -1,5 +1,5 @@
 import { type Check, fieldsComplaint, isCount, isText } from './field-checks.js';
-import { isObject } from './json.js';
+import { isObject, type JsonObject } from './json.js';
 
 /** A scripted failure of the upstream. Counts are of events; `times` limits it to the first uses of its directive. */
 export type Fault = { times?: number } & (
@@ -10,6 +10,8 @@ export type Fault = { times?: number } & (
       type?: string;
       param?: string | null;
       message?: string;
+      /** More fields of the error object, such as `resets_at`. */
+      extra?: JsonObject;
       headers?: Record<string, string>;
     }
   | { kind: 'html'; status?: number }
@@ -48,6 +50,7 @@ const fields: Record<Fault['kind'], Record<string, Check>> = {
     type: isText,
     param: isTextOrNull,
     message: isText,
+    extra: isObject,
     headers: isHeaders,
   },
   html: { status: isStatus },

@@ -47,6 +47,7 @@ describe('scripted faults', () => {
         type: 'tokens',
         code: 'rate_limit_exceeded',
         message: 'Wait.',
+        extra: { resets_at: 1_800_000_000 },
         headers: { 'retry-after': '7' },
       },
     });
@@ -54,7 +55,7 @@ describe('scripted faults', () => {
     expect(response.headers.get('retry-after')).toBe('7');
     expect(response.headers.get('x-request-id')).toMatch(/^req_/);
     const error = { message: 'Wait.', type: 'tokens', param: null, code: 'rate_limit_exceeded' };
-    expect(await response.json()).toEqual({ error });
+    expect(await response.json()).toEqual({ error: { ...error, resets_at: 1_800_000_000 } });
   });
 
   it('answer by the usual error of a status', async () => {

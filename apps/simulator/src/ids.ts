@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 
 /** The prefixes of OpenAI's object ids that the simulator hands out. */
-export type IdPrefix = 'resp' | 'msg' | 'rs' | 'fc' | 'ctc' | 'cmp';
+export type IdPrefix = 'resp' | 'msg' | 'rs' | 'fc' | 'ctc' | 'tsc' | 'cmp';
 
 /** A new object id in OpenAI's shape: prefix, underscore, 50 hex digits. */
 export function newId(prefix: IdPrefix): string {

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type { AnswerPlan } from './answer-plan.js';
+import { BackgroundRun } from './background-run.js';
 import { cutFault, type CutFault } from './fault.js';
 import { itemUsage, type OutputItem, outputItem } from './output-item.js';
 import { JSON_TYPE, modelHeaders } from './response-headers.js';
@@ -8,7 +9,8 @@ import { type Answer, type Call, keepAnswer, type Service } from './service.js';
 import { NO_OUTPUT, type OutputUsage } from './usage.js';
 
 /** Answers by one JSON object; its bill is settled when it is generated, which is before the first byte. */
-export async function answerAsJson(service: Service, call: Call, { plan, response, bill }: Answer): Promise<void> {
+export async function answerAsJson(service: Service, call: Call, answer: Answer): Promise<void> {
+  const { plan, response, bill } = answer;
   const items = plan.steps.map((step) =>
     outputItem(step, plan.ending.status === 'incomplete' ? 'incomplete' : 'completed'),
   );
@@ -17,13 +19,17 @@ export async function answerAsJson(service: Service, call: Call, { plan, respons
   const usage = hasFailed ? bill.shownOnFailure() : bill.shown(generated);
   const json = response.toJson({ ...endState(plan, items), usage });
   const cut = cutFault(call.fault);
+  if (call.body['background'] === true) {
+    const end = { json, settle: () => bill.settleEnded(plan.ending.status, generated) };
+    new BackgroundRun(service, call, answer, end, null).endOnRelease();
+    return sendJson(call, response.toJson({ status: 'queued', usage: 'null' }), cut);
+  }
   call.exchange.onClose = () =>
     bill.settleCut(call.exchange.closedBy === 'client' ? 'aborted' : 'broke_off', generated);
   if (!cut) bill.settleEnded(plan.ending.status, generated);
   else if (cut.kind !== 'stall') bill.settleCut('broke_off', generated);
   keepAnswer(service, call, response.id, json);
-  const isBackground = call.body['background'] === true;
-  await sendJson(call, isBackground ? response.toJson({ status: 'queued', usage: 'null' }) : json, cut);
+  await sendJson(call, json, cut);
 }
 
 /** Sends the JSON answer of a model, whole or cut in the middle. */

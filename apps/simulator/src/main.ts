@@ -13,6 +13,7 @@ const simulator = await Simulator.start({
   // A process is a demo or a load target: it has to run for days in the same memory.
   recordRequests: env['SIMULATOR_RECORD_REQUESTS'] === 'true',
   ...(models?.length ? { models } : {}),
+  ...(env['SIMULATOR_NAME'] ? { name: env['SIMULATOR_NAME'] } : {}),
 });
 
 if (process.send) {

@@ -1,5 +1,5 @@
 import { type OutputStep, wordsOf } from './answer-plan.js';
-import { newCallId, newId, newSealedText } from './ids.js';
+import { newCallId, newId } from './ids.js';
 import { NO_OUTPUT, type OutputUsage } from './usage.js';
 
 /** An output item in its two showings, and the deltas between them. */
@@ -32,15 +32,17 @@ const ONE_THOUGHT: OutputUsage = {
 export function outputItem(step: OutputStep, status: 'completed' | 'incomplete'): OutputItem {
   switch (step.kind) {
     case 'reasoning':
-      return reasoningItem(step.deltas, step.sealed);
+      return reasoningItem(step.deltas, step.encryptedContent);
     case 'message':
       return messageItem(step.deltas, status);
     case 'function_call':
       return functionCallItem(step, status);
     case 'custom_tool_call':
       return customToolCallItem(step, status);
+    case 'tool_search_call':
+      return toolSearchItem(step, status);
     case 'compaction':
-      return compactionItem();
+      return compactionItem(step.encryptedContent);
     default:
       return step satisfies never;
   }
@@ -54,10 +56,10 @@ export function itemUsage(item: OutputItem): OutputUsage {
   };
 }
 
-function reasoningItem(deltas: readonly string[], sealed: boolean): OutputItem {
+function reasoningItem(deltas: readonly string[], encryptedContent: string | null): OutputItem {
   const id = newId('rs');
   const item = { id, type: 'reasoning', summary: [] as object[] };
-  const seal = sealed ? { encrypted_content: newSealedText(180) } : {};
+  const seal = encryptedContent === null ? {} : { encrypted_content: encryptedContent };
   const summary = [{ type: 'summary_text', text: deltas.join('') }];
   return {
     id,
@@ -113,9 +115,23 @@ function customToolCallItem(step: OutputStep & { kind: 'custom_tool_call' }, sta
   };
 }
 
-function compactionItem(): OutputItem {
+function toolSearchItem(step: OutputStep & { kind: 'tool_search_call' }, status: string): OutputItem {
+  const id = newId('tsc');
+  const call = { call_id: newCallId(), execution: 'client', arguments: step.arguments };
+  return {
+    id,
+    kind: 'tool_search_call',
+    deltas: [],
+    added: JSON.stringify({ id, type: 'tool_search_call', status: 'in_progress', ...call }),
+    done: JSON.stringify({ id, type: 'tool_search_call', status, ...call }),
+    perDelta: NO_OUTPUT,
+    atDone: { outputTokens: wordsOf(JSON.stringify(step.arguments)).length, reasoningTokens: 0 },
+  };
+}
+
+function compactionItem(encryptedContent: string): OutputItem {
   const id = newId('cmp');
-  const json = JSON.stringify({ id, type: 'compaction', encrypted_content: newSealedText(300) });
+  const json = JSON.stringify({ id, type: 'compaction', encrypted_content: encryptedContent });
   return {
     id,
     kind: 'compaction',

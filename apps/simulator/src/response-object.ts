@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from './json.js';
 
 /** The states a response object is shown in. */
-export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed';
+export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
 
 /** What changes from one showing of a response object to the next; texts are JSON. */
 export interface ResponseState {

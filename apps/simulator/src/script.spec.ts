@@ -46,6 +46,8 @@ describe('findScript', () => {
     ['{"chunking":0}', "field 'chunking' has an invalid value"],
     ['{"call":{"arguments":{}}}', "field 'call' has an invalid value"],
     ['{"call":{"name":"f","args":{}}}', "field 'call' has an invalid value"],
+    ['{"rounds":[[]]}', "field 'rounds' has an invalid value"],
+    ['{"rounds":[{"name":"f"}]}', "field 'rounds' has an invalid value"],
     ['{"fault":{"kind":"fire"}}', 'unknown fault kind "fire"'],
     ['{"fault":{"kind":"html","after_events":1}}', "fault 'html' unknown field 'after_events'"],
     ['{"constructor":1}', "unknown field 'constructor'"],

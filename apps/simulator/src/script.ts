@@ -14,6 +14,8 @@ export interface Script {
   reasoning?: boolean;
   shell?: string;
   call?: ScriptedCall;
+  /** Calls of one response after the other, those of a round at once; then the text. */
+  rounds?: ScriptedCall[][];
   chunking?: 'event' | 'burst' | number;
   line_ending?: 'lf' | 'crlf';
   done_marker?: boolean;
@@ -31,7 +33,7 @@ export interface Script {
   times?: number;
 }
 
-/** A tool call to emit: a function call by `arguments`, a custom tool call by `input`. */
+/** A tool call to emit: a function call by `arguments`, a custom tool call by `input`, a tool search by its name. */
 export interface ScriptedCall {
   name: string;
   arguments?: JsonObject | string;
@@ -98,6 +100,9 @@ function isJson(text: string): boolean {
 
 const callChecks = { name: isText, arguments: (value: unknown) => isText(value) || isObject(value), input: isText };
 
+const isCall: Check = (value) => isRecordOf(callChecks)(value) && isText((value as JsonObject)['name']);
+const isRound: Check = (value) => Array.isArray(value) && value.length > 0 && value.every(isCall);
+
 const checks: Record<keyof Script, Check> = {
   text: isText,
   deltas: isCount,
@@ -105,7 +110,8 @@ const checks: Record<keyof Script, Check> = {
   first_delay_ms: isCount,
   reasoning: isFlag,
   shell: isText,
-  call: (value) => isRecordOf(callChecks)(value) && isText((value as JsonObject)['name']),
+  call: isCall,
+  rounds: (value) => Array.isArray(value) && value.every(isRound),
   chunking: (value) => value === 'event' || value === 'burst' || (isCount(value) && value !== 0),
   line_ending: (value) => value === 'lf' || value === 'crlf',
   done_marker: isFlag,

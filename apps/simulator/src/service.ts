@@ -8,6 +8,7 @@ import type { Ledger } from './ledger.js';
 import type { ReleaseGate } from './release-gate.js';
 import type { ResponseObject } from './response-object.js';
 import { findScript, type FoundScript, type Script } from './script.js';
+import type { Seal } from './seal.js';
 import type { StoredResponses } from './stored-responses.js';
 import type { PromptCache } from './usage.js';
 
@@ -19,6 +20,7 @@ export interface Service {
   stored: StoredResponses;
   promptCache: PromptCache;
   gate: ReleaseGate;
+  seal: Seal;
   directiveUses: DirectiveUses;
   deltaDelayMs: number;
 }
@@ -42,7 +44,7 @@ export interface Answer {
 
 /** Stores a finished response, unless the request forbids it. */
 export function keepAnswer(service: Service, call: Call, responseId: string, json: string): void {
-  if (call.body['store'] !== false) service.stored.keep(responseId, { json, request: call.body });
+  if (call.body['store'] !== false) service.stored.keep(responseId, { json, request: call.body, run: null });
 }
 
 /** Checks the model and reads the script; refuses as OpenAI does. */
@@ -50,6 +52,7 @@ export function acceptCall(service: Service, exchange: Exchange, body: JsonObjec
   const model = body['model'];
   if (typeof model !== 'string' || model === '') throw refusals.missingParameter('model');
   if (service.models && !service.models.includes(model)) throw refusals.unknownModel(model);
+  service.seal.requireOwn(body);
   const found = findScript(exchange.headers, body);
   return { exchange, body, model, script: found.script, fault: service.directiveUses.faultOf(found) };
 }

@@ -7,6 +7,7 @@ import { Exchange } from './exchange.js';
 import { Ledger } from './ledger.js';
 import { ReleaseGate } from './release-gate.js';
 import { receiveBody } from './request-body.js';
+import { Seal } from './seal.js';
 import { DirectiveUses, type Service } from './service.js';
 import { StoredResponses } from './stored-responses.js';
 import { PromptCache } from './usage.js';
@@ -23,13 +24,17 @@ export interface SimulatorOptions {
   host?: string;
   /** The models served; any other is refused. Every model is served by default. */
   models?: string[];
+  /** Under which encrypted content is sealed: that of another name is refused. Without one, nothing is. */
+  name?: string;
   /** Whether exchanges are kept for inspection (default); without it memory stays flat and the ledger's list bounded. */
   recordRequests?: boolean;
+  /** How many exchanges are kept; 1000 by default. */
+  exchangesMax?: number;
   /** The pause after each text delta when the script does not say; 0 by default. */
   deltaDelayMs?: number;
 }
 
-const EXCHANGES_MAX = 1000;
+const EXCHANGES_MAX = 1_000;
 // Longer than any client pool keeps a socket, so that it is never the server that closes an idle one first.
 const KEEP_ALIVE_MS = 75_000;
 
@@ -37,17 +42,19 @@ const KEEP_ALIVE_MS = 75_000;
 export class Simulator {
   /** What was billed. */
   readonly ledger: Ledger;
-  /** The last 1000 API requests, newest last (empty without `recordRequests`). */
+  /** The last API requests, newest last (empty without `recordRequests`). */
   readonly exchanges: Exchange[] = [];
   private readonly open = new Set<Exchange>();
   private readonly server: Server;
   private readonly service: Service;
   private readonly recordsRequests: boolean;
+  private readonly exchangesMax: number;
   private exchangeWaiters: ((exchange: Exchange) => void)[] = [];
   private address = '';
 
   private constructor(options: SimulatorOptions) {
     this.recordsRequests = options.recordRequests ?? true;
+    this.exchangesMax = options.exchangesMax ?? EXCHANGES_MAX;
     this.ledger = new Ledger(!this.recordsRequests);
     this.service = {
       models: options.models ?? null,
@@ -55,6 +62,7 @@ export class Simulator {
       stored: new StoredResponses(),
       promptCache: new PromptCache(),
       gate: new ReleaseGate(),
+      seal: new Seal(options.name ?? null),
       directiveUses: new DirectiveUses(),
       deltaDelayMs: options.deltaDelayMs ?? 0,
     };
@@ -143,7 +151,7 @@ export class Simulator {
   private remember(exchange: Exchange): void {
     if (this.recordsRequests) {
       this.exchanges.push(exchange);
-      if (this.exchanges.length > EXCHANGES_MAX) this.exchanges.shift();
+      if (this.exchanges.length > this.exchangesMax) this.exchanges.shift();
     }
     const waiters = this.exchangeWaiters;
     this.exchangeWaiters = [];

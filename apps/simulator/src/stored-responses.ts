@@ -1,11 +1,20 @@
 import { refusals } from './api-error.js';
 import { completedItem, inputItems } from './conversation.js';
+import type { Exchange } from './exchange.js';
 import type { JsonObject } from './json.js';
 
-/** A finished response, kept for later retrieval. */
+/** What goes on behind a response that was made in the background. */
+export interface Run {
+  cancel(): void;
+  replay(exchange: Exchange, startingAfter: string | null): Promise<void>;
+}
+
+/** A response that is finished or runs in the background, kept for later retrieval. */
 export interface StoredResponse {
   json: string;
   request: JsonObject;
+  /** null for a response that was not made in the background. */
+  run: Run | null;
 }
 
 const RESPONSES_MAX = 200;
@@ -31,6 +40,15 @@ export class StoredResponses {
     return this.byId.has(id);
   }
 
+  /** Whether an item of any response's input or output has this id. */
+  hasItem(id: string): boolean {
+    const member = `"id":${JSON.stringify(id)}`;
+    return [...this.byId].some(
+      ([responseId, { json, request }]) =>
+        responseId !== id && (json.includes(member) || inputItems(request).some((item) => item['id'] === id)),
+    );
+  }
+
   /** The stored response; an unknown id is refused as OpenAI does. */
   get(id: string): StoredResponse {
     const stored = this.byId.get(id);
@@ -44,11 +62,12 @@ export class StoredResponses {
     return { id, object: 'response', deleted: true };
   }
 
-  /** A cancelled response: a background one is over already and returned as it ended, others are refused. */
+  /** A cancelled response: a background one that is over is returned as it ended, others are refused. */
   cancel(id: string): string {
-    const stored = this.get(id);
-    if (stored.request['background'] !== true) throw refusals.notCancellable();
-    return stored.json;
+    const { run } = this.get(id);
+    if (!run) throw refusals.notCancellable();
+    run.cancel();
+    return this.get(id).json;
   }
 
   /** One page of the request's input items, newest first unless `order=asc`. */

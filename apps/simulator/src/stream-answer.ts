@@ -1,3 +1,4 @@
+import { BackgroundRun } from './background-run.js';
 import { GzipSink } from './body-sink.js';
 import { eventSequence, type StreamEvent } from './event-sequence.js';
 import { cutFault } from './fault.js';
@@ -13,11 +14,22 @@ export async function answerAsStream(service: Service, call: Call, answer: Answe
   const hasFailed = plan.ending.status === 'failed';
   const events = eventSequence(plan, response, (usage) => (hasFailed ? bill.shownOnFailure() : bill.shown(usage)));
   const generated = () => events[exchange.eventsSent - 1]?.generated ?? null;
-  const settleEnded = (last: StreamEvent | undefined): void => {
-    bill.settleEnded(plan.ending.status, last?.generated ?? NO_OUTPUT);
+  const last = events.at(-1);
+  const settle = (): void => bill.settleEnded(plan.ending.status, last?.generated ?? NO_OUTPUT);
+  const run =
+    call.body['background'] === true
+      ? new BackgroundRun(service, call, answer, { json: responseJsonOf(last), settle }, events)
+      : null;
+  const settleEnded = (): void => {
+    if (run) return run.end();
+    settle();
     keepAnswer(service, call, response.id, responseJsonOf(last));
   };
-  exchange.onClose = () => bill.settleCut(exchange.closedBy === 'client' ? 'aborted' : 'broke_off', generated());
+  const settleCut = (outcome: 'aborted' | 'broke_off'): void => {
+    if (run) run.endOnRelease();
+    else bill.settleCut(outcome, generated());
+  };
+  exchange.onClose = () => settleCut(exchange.closedBy === 'client' ? 'aborted' : 'broke_off');
   const headers = modelHeaders(exchange, SSE_TYPE, script.model_header ?? model);
   exchange.sendHead(200, script.gzip ? { ...headers, 'content-encoding': 'gzip' } : headers);
   const writer = new SseWriter({
@@ -30,10 +42,10 @@ export async function answerAsStream(service: Service, call: Call, answer: Answe
     deltaDelayMs: script.delta_delay_ms ?? service.deltaDelayMs,
     onSent: (eventCount) => {
       // Billed first: whoever awaits `sent`, or reads the last event, finds the ledger settled.
-      if (eventCount === events.length && exchange.eventsSent < eventCount) settleEnded(events.at(-1));
+      if (eventCount === events.length && exchange.eventsSent < eventCount) settleEnded();
       exchange.markSent(eventCount);
     },
-    onCut: () => bill.settleCut('broke_off', generated()),
+    onCut: () => settleCut('broke_off'),
   });
   await writer.write();
 }

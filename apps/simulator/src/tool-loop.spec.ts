@@ -83,4 +83,34 @@ describe('a tool loop like that of Codex', () => {
     const [item] = await turn([userMessage(script), call ?? {}, output], [PATCH]);
     expect(item?.content?.[0]?.text).toBe('The command answered: Success.');
   });
+
+  it('calls the tools of a round at once, and those of the next when all of them have answered', async () => {
+    const [one, two] = [
+      { name: 'exec_command', arguments: { cmd: 'one' } },
+      { name: 'exec_command', arguments: { cmd: 'two' } },
+    ];
+    const script = { rounds: [[one, two], [{ name: 'apply_patch', input: '***' }]], text: 'Done' };
+    const output = (call_id?: string) => ({ type: 'function_call_output', call_id, output: 'ok' });
+
+    const asked = [userMessage(directive(script))];
+    const first = await turn(asked, [EXEC_COMMAND, PATCH]);
+    expect(first.map((item) => item.arguments)).toEqual(['{"cmd":"one"}', '{"cmd":"two"}']);
+    const answered = [...asked, ...first, ...first.map((call) => output(call.call_id))];
+    const second = await turn(answered, [EXEC_COMMAND, PATCH]);
+    expect(second).toMatchObject([{ type: 'custom_tool_call', name: 'apply_patch' }]);
+    const patched = { ...output(second[0]?.call_id), type: 'custom_tool_call_output' };
+    const [message] = await turn([...answered, ...second, patched], [EXEC_COMMAND, PATCH]);
+    expect(message?.content?.[0]?.text).toBe('Done');
+  });
+
+  it('searches for tools, and calls what was found in its namespace', async () => {
+    const search = { name: 'tool_search', arguments: { query: 'agents' } };
+    const asked = [userMessage(directive({ rounds: [[search], [{ name: 'spawn_agent', arguments: {} }]] }))];
+    const [call] = await turn(asked);
+    expect(call).toMatchObject({ type: 'tool_search_call', execution: 'client', arguments: { query: 'agents' } });
+    const tools = [{ type: 'namespace', name: 'multi_agent', tools: [{ type: 'function', name: 'spawn_agent' }] }];
+    const found = { type: 'tool_search_output', call_id: call?.call_id, tools };
+    const [spawn] = await turn([...asked, call ?? {}, found]);
+    expect(spawn).toMatchObject({ type: 'function_call', name: 'spawn_agent', namespace: 'multi_agent' });
+  });
 });
