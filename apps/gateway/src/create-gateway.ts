@@ -3,29 +3,37 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
-import { Clock } from '@app/runtime';
+import { Clock, type Settings } from '@app/runtime';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
 import { Lifecycle } from './health/lifecycle.js';
+import { admitRequests } from './http/admit.hook.js';
 import { authenticateRequests } from './http/authenticate.hook.js';
 import { journalRequests } from './http/journal.hook.js';
 import { JsonLogger } from './http/json-logger.js';
-import { answerMalformedRequest, decodableUrl } from './http/malformed-request.js';
+import { answerMalformedRequest, routableUrl } from './http/malformed-request.js';
 import { keepRawBodies } from './http/raw-body.js';
 
 const HEADERS_TIMEOUT_MS = 10_000;
+/** Enough for a body of 30 MB over 2 Mbit/s; slower than 8 KiB/s is refused earlier (raw-body.ts). */
 const REQUEST_TIMEOUT_MS = 120_000;
+/** Idle ones included; so that operators get through when every data-plane request that may run does. */
+const CONNECTIONS_BEYOND_IN_FLIGHT = 2_000;
 
 /** Builds the gateway, ready to listen: database migrated, snapshots not yet loaded (that happens in `init`). */
-export async function createGateway(identity: GatewayIdentity, logLevel: string): Promise<NestFastifyApplication> {
+export async function createGateway(
+  identity: GatewayIdentity,
+  { logLevel, inFlightMax }: Pick<Settings, 'logLevel' | 'inFlightMax'>,
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 2_000 },
+    // Without a host Node would answer by itself, in no shape at all; request-head.ts refuses it.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 2_000, requireHostHeader: false },
     clientErrorHandler: answerMalformedRequest,
-    rewriteUrl: decodableUrl,
+    rewriteUrl: routableUrl,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
   });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRoot(identity), adapter, {
@@ -42,6 +50,13 @@ export async function createGateway(identity: GatewayIdentity, logLevel: string)
     adminToken: identity.adminToken,
     lifecycle: app.get(Lifecycle),
   });
+  admitRequests(fastify, { metrics: app.get(GatewayMetrics), inFlightMax });
+  const { server } = fastify;
+  server.maxConnections = inFlightMax + CONNECTIONS_BEYOND_IN_FLIGHT;
+  // Node would answer these by itself.
+  for (const event of ['checkContinue', 'checkExpectation']) {
+    server.on(event, (...exchange: unknown[]) => server.emit('request', ...exchange));
+  }
   app.useGlobalPipes(validationPipe);
   documentAdminApi(app);
   return app;

@@ -9,9 +9,13 @@ import { AdminModule } from './admin/admin.module.js';
 import { ConsoleController } from './console/console.controller.js';
 import { HealthModule } from './health/health.module.js';
 import type { AdminTokenHash } from './http/admin-token.js';
+import { ExplainModule } from './explain/explain.module.js';
 import { ErrorFilter } from './http/error.filter.js';
+import { InputTokensModule } from './input-tokens/input-tokens.module.js';
 import { ModelRoutesModule } from './models/model-routes.module.js';
+import type { AnswerLimits } from './responses/answer-keeper.js';
 import { ResponsesModule } from './responses/responses.module.js';
+import { StoredModule } from './stored/stored.module.js';
 
 /** What a gateway is made of, besides its code. */
 export interface GatewayIdentity {
@@ -19,6 +23,9 @@ export interface GatewayIdentity {
   /** 32 bytes */
   masterKey: Buffer;
   adminToken: AdminTokenHash;
+  answerLimits: AnswerLimits;
+  /** Private networks in which upstreams may be. */
+  upstreamPrivateCidrs: readonly string[];
 }
 
 /**
@@ -26,29 +33,36 @@ export interface GatewayIdentity {
  *
  *  1. http/journal.hook.ts        opens the request's record; it will be logged when the response closes
  *  2. http/authenticate.hook.ts   WebSocket → 426; bearer key → caller, else 401; unknown route → 404; before the body is read
- *  3. http/raw-body.ts            the body, as the client's bytes
+ *     http/admit.hook.ts          room for another request                                     else 503
+ *  3. http/raw-body.ts            the body, as the client's bytes, decompressed                else 400, 413, 415
  *  4. responses/responses.controller.ts → responses.proxy.ts
  *       a. protocol/response-call     model and stream from the bytes                         else 400
  *       b. models/model-permissions   may this caller use this model                          else 403
  *       c. upstreams/routing          candidates, in order                                    else 503
  *       d. upstreams/forwarding       the first that can be reached                           else 502, 504
  *       e. responses/response-pump    bytes to the client; the record is settled on the way
+ *     or stored/stored.controller.ts → stored.proxy.ts, for responses that are there already
+ *       a. stored-responses           does the caller's group own the id, and who holds it    else 404
+ *       b. to that upstream by d and e of above; nothing is accounted twice
  *  5. journal/request-log         into PostgreSQL, later, in batches
  *  Any throw → http/error.filter.ts
  */
 @Module({})
 export class GatewayModule {
-  static forRoot({ databaseUrl, masterKey }: GatewayIdentity): DynamicModule {
+  static forRoot({ databaseUrl, masterKey, answerLimits, upstreamPrivateCidrs }: GatewayIdentity): DynamicModule {
     return {
       module: GatewayModule,
       imports: [
         DatabaseModule.forRoot(databaseUrl),
-        UpstreamsModule.forRoot(masterKey),
+        UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
         RuntimeModule,
         KeysModule,
         JournalModule,
         HealthModule,
-        ResponsesModule,
+        ResponsesModule.forRoot(answerLimits),
+        InputTokensModule,
+        StoredModule,
+        ExplainModule,
         ModelRoutesModule,
         AdminModule,
       ],

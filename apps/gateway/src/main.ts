@@ -43,8 +43,14 @@ async function start(settings: Settings, started: Started): Promise<void> {
   const masterKey = masterKeyOf(settings, dataDir);
   const adminToken = adminTokenOf(settings, dataDir);
   const app = await createGateway(
-    { databaseUrl: database.url, masterKey, adminToken: adminToken.hash },
-    settings.logLevel,
+    {
+      databaseUrl: database.url,
+      masterKey,
+      adminToken: adminToken.hash,
+      answerLimits: settings,
+      upstreamPrivateCidrs: settings.upstreamPrivateCidrs,
+    },
+    settings,
   );
   const prisma = app.get(PrismaService);
   let simulator: SimulatorProcess | null = null;
@@ -103,10 +109,6 @@ function portProblem(error: NodeJS.ErrnoException, host: string, port: number): 
   });
 }
 
-function isLoopback(host: string): boolean {
-  return /^(?:127\.|localhost$|::1$)/.test(host);
-}
-
 function urlOf(app: NestFastifyApplication, host: string): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
@@ -116,7 +118,7 @@ function urlOf(app: NestFastifyApplication, host: string): string {
 const started = new Started();
 try {
   const settings = readSettings(process.env);
-  started.isPublic = !isLoopback(settings.host);
+  started.isPublic = !settings.isLoopback;
   stopOnSignal(started, settings.isUnderNpm);
   await start(settings, started);
 } catch (error) {

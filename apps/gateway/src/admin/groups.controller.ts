@@ -40,7 +40,8 @@ export class GroupsController {
   @ApiOperation({ summary: 'Make a group' })
   @ApiCreatedResponse({ standardSchema: Group })
   async create(@Body({ schema: CreateGroup }) body: CreateGroup): Promise<Group> {
-    return toGroup(await this.groups.create(ADMIN_ACTOR, body));
+    const { on_client_left: onClientLeft, encrypted_content_on_move: encryptedContentOnMove, ...rest } = body;
+    return toGroup(await this.groups.create(ADMIN_ACTOR, { ...rest, onClientLeft, encryptedContentOnMove }));
   }
 
   @Get(':id')
@@ -57,7 +58,12 @@ export class GroupsController {
     @Param('id', { schema: idOf('group') }) id: string,
     @Body({ schema: UpdateGroup }) body: UpdateGroup,
   ): Promise<Group> {
-    const group = await this.groups.update(ADMIN_ACTOR, id, body);
+    const { on_client_left: onClientLeft, encrypted_content_on_move: encryptedContentOnMove, ...rest } = body;
+    const group = await this.groups.update(ADMIN_ACTOR, id, {
+      ...rest,
+      ...(onClientLeft === undefined ? {} : { onClientLeft }),
+      ...(encryptedContentOnMove === undefined ? {} : { encryptedContentOnMove }),
+    });
     if (!group) throw AdminProblem.notFound('group');
     return toGroup(group);
   }
@@ -86,7 +92,9 @@ export class GroupsController {
       const rule = modelRule([pattern]);
       return rule.allows(model) || rule.allows(canonical);
     });
-    const upstreams = this.routing.candidates(model).map(({ upstream }) => upstream.name);
+    const upstreams = this.routing
+      .candidates({ model, affinity: null, holderId: null, makerId: null })
+      .map(({ upstream }) => upstream.name);
     return {
       model,
       allowed: matched !== undefined,
@@ -118,6 +126,8 @@ function toGroup(row: GroupRow): Group {
     name: row.name,
     description: row.description,
     models: row.models.map(({ pattern }) => pattern),
+    on_client_left: row.onClientLeft as Group['on_client_left'],
+    encrypted_content_on_move: row.encryptedContentOnMove as Group['encrypted_content_on_move'],
     key_count: row._count.keys,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

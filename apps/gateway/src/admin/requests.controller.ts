@@ -100,5 +100,13 @@ function toRequest(row: RequestRow): Request {
     response_id: row.response_id,
     upstream_request_id: row.upstream_request_id,
     client_request_id: row.client_request_id,
+    upstream_attempts: (row.upstream_attempts ?? []).map((attempt) => ({
+      ...attempt,
+      upstream_id: toPublicId('upstream', attempt.upstream_id),
+    })),
+    keep_alives: row.keep_alives,
+    client_left_action: row.client_left_action as Request['client_left_action'],
+    last_event: row.last_event,
+    decision: row.decision as Request['decision'],
   };
 }

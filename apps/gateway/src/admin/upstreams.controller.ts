@@ -9,15 +9,20 @@ import {
   toPublicId,
   UpdateUpstream,
   Upstream,
+  type UpstreamHealth,
   UpstreamList,
   UpstreamProbe,
 } from '@app/contract';
 import { Clock } from '@app/runtime';
 import {
-  normalizeBaseUrl,
+  AddressPolicy,
+  checkBaseUrl,
+  checkProxyUrl,
+  type HealthReport,
   probeUpstream,
   UpstreamCredentials,
   UpstreamDirectory,
+  type UpstreamInput,
   type UpstreamRow,
   UpstreamsService,
 } from '@app/upstreams';
@@ -32,6 +37,7 @@ export class UpstreamsController {
     private readonly upstreams: UpstreamsService,
     private readonly directory: UpstreamDirectory,
     private readonly credentials: UpstreamCredentials,
+    private readonly policy: AddressPolicy,
     private readonly clock: Clock,
   ) {}
 
@@ -47,8 +53,7 @@ export class UpstreamsController {
   @ApiOperation({ summary: 'Add an upstream' })
   @ApiCreatedResponse({ standardSchema: Upstream })
   async create(@Body({ schema: CreateUpstream }) body: CreateUpstream): Promise<Upstream> {
-    const { base_url: baseUrl, ...rest } = body;
-    return this.toUpstream(await this.upstreams.create(ADMIN_ACTOR, { ...rest, baseUrl: checkedBaseUrl(baseUrl) }));
+    return this.toUpstream(await this.upstreams.create(ADMIN_ACTOR, await this.toInput(body)));
   }
 
   @Get(':id')
@@ -65,9 +70,7 @@ export class UpstreamsController {
     @Param('id', { schema: idOf('upstream') }) id: string,
     @Body({ schema: UpdateUpstream }) body: UpdateUpstream,
   ): Promise<Upstream> {
-    const { base_url: baseUrl, ...rest } = body;
-    const changes = baseUrl === undefined ? rest : { ...rest, baseUrl: checkedBaseUrl(baseUrl) };
-    const upstream = await this.upstreams.update(ADMIN_ACTOR, id, changes);
+    const upstream = await this.upstreams.update(ADMIN_ACTOR, id, await this.toInput(body));
     if (!upstream) throw AdminProblem.notFound('upstream');
     return this.toUpstream(upstream);
   }
@@ -87,10 +90,77 @@ export class UpstreamsController {
   @ApiOperation({ summary: 'Ask the upstream for its models: is it there, does it take the credential' })
   @ApiOkResponse({ standardSchema: UpstreamProbe })
   async test(@Param('id', { schema: idOf('upstream') }) id: string): Promise<z.infer<typeof UpstreamProbe>> {
-    const { baseUrl, credentialSealed } = await this.existing(id);
+    const { baseUrl, credentialSealed, httpProxySealed, demo: isDemo } = await this.existing(id);
     const authorization = credentialSealed && `Bearer ${this.credentials.open(id, credentialSealed)}`;
-    const { durationMs, ...probe } = await probeUpstream(baseUrl, authorization);
+    const { durationMs, ...probe } = await probeUpstream({
+      baseUrl,
+      authorization,
+      policy: this.policy,
+      isDemo,
+      httpProxy: httpProxySealed && this.credentials.open(id, httpProxySealed),
+    });
     return { ...probe, duration_ms: durationMs };
+  }
+
+  @Post(':id/trip')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Take the upstream out of use on all replicas, until it is reset; running answers finish' })
+  @ApiOkResponse({ standardSchema: Upstream })
+  trip(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
+    return this.setTripped(id, true);
+  }
+
+  @Post(':id/reset')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Put the upstream back into use with a closed circuit, on all replicas' })
+  @ApiOkResponse({ standardSchema: Upstream })
+  reset(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
+    return this.setTripped(id, false);
+  }
+
+  private async setTripped(id: string, isTripped: boolean): Promise<Upstream> {
+    const upstream = await this.upstreams.setTripped(ADMIN_ACTOR, id, isTripped);
+    if (!upstream) throw AdminProblem.notFound('upstream');
+    return this.toUpstream(upstream);
+  }
+
+  /** The service's names for what was given, with every address checked. */
+  private async toInput(body: CreateUpstream): Promise<UpstreamInput>;
+  private async toInput(body: UpdateUpstream): Promise<Partial<UpstreamInput>>;
+  private async toInput(body: UpdateUpstream): Promise<Partial<UpstreamInput>> {
+    const input = {
+      name: body.name,
+      kind: body.kind,
+      baseUrl: body.base_url === undefined ? undefined : await this.checkedBaseUrl(body.base_url),
+      credential: body.credential,
+      priority: body.priority,
+      weight: body.weight,
+      maxConcurrency: body.max_concurrency,
+      streamMode: body.stream_mode,
+      extraHeaders: body.extra_headers,
+      parameterOverrides: body.parameter_overrides,
+      connectTimeoutMs: body.connect_timeout_ms,
+      headersTimeoutMs: body.headers_timeout_ms,
+      idleTimeoutMs: body.idle_timeout_ms,
+      totalTimeoutMs: body.total_timeout_ms,
+      httpProxy: body.http_proxy && (await this.checkedProxy(body.http_proxy)),
+      coolDownSecondsMax: body.cool_down_seconds_max,
+      probeIntervalSeconds: body.probe_interval_seconds,
+      enabled: body.enabled,
+    };
+    return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  }
+
+  private async checkedBaseUrl(text: string): Promise<string> {
+    const checked = await checkBaseUrl(text, this.policy);
+    if ('problem' in checked) throw AdminProblem.invalid([{ path: 'base_url', message: checked.problem }]);
+    return checked.baseUrl;
+  }
+
+  private async checkedProxy(text: string): Promise<string> {
+    const problem = await checkProxyUrl(text, this.policy);
+    if (problem !== null) throw AdminProblem.invalid([{ path: 'http_proxy', message: problem }]);
+    return text;
   }
 
   private async existing(id: string): Promise<UpstreamRow> {
@@ -100,6 +170,8 @@ export class UpstreamsController {
   }
 
   private toUpstream(row: UpstreamRow): Upstream {
+    const held = this.directory.all().find(({ id }) => id === row.id);
+    const report = held?.health.report(this.clock.monotonic()) ?? null;
     return {
       id: toPublicId('upstream', row.id),
       name: row.name,
@@ -108,28 +180,61 @@ export class UpstreamsController {
       credential_fingerprint: row.credentialFingerprint,
       priority: row.priority,
       weight: row.weight,
+      max_concurrency: row.maxConcurrency,
+      stream_mode: row.streamMode,
+      extra_header_names: row.extraHeaderNames,
+      parameter_overrides: row.parameterOverrides as Upstream['parameter_overrides'],
+      connect_timeout_ms: row.connectTimeoutMs,
+      headers_timeout_ms: row.headersTimeoutMs,
+      idle_timeout_ms: row.idleTimeoutMs,
+      total_timeout_ms: row.totalTimeoutMs,
+      http_proxy: this.shownProxy(row),
+      cool_down_seconds_max: row.coolDownSecondsMax,
+      probe_interval_seconds: row.probeIntervalSeconds,
       enabled: row.enabled,
       demo: row.demo,
-      state: this.stateOf(row),
+      state: stateOf(row, report),
+      circuit: report?.circuit ?? 'closed',
+      health: report && this.toHealth(report),
       created_at: row.createdAt.toISOString(),
       updated_at: row.updatedAt.toISOString(),
     };
   }
 
-  private stateOf(row: UpstreamRow): Upstream['state'] {
-    if (!row.enabled) return 'disabled';
-    const held = this.directory.all().find(({ id }) => id === row.id);
-    if (!held) return row.demo ? 'standby' : 'unreachable';
-    return held.health.isHealthy(this.clock.monotonic()) ? 'healthy' : 'unreachable';
+  private toHealth(report: HealthReport): UpstreamHealth {
+    // Health keeps monotonic times; people read the wall clock.
+    const offsetMs = this.clock.now() - this.clock.monotonic();
+    const at = (ms: number | null) => (ms === null ? null : new Date(ms + offsetMs).toISOString());
+    const rounded = (ms: number | null) => (ms === null ? null : Math.ceil(ms));
+    return {
+      circuit: report.circuit,
+      tripped: report.isTripped,
+      in_flight: report.inFlight,
+      consecutive_failures: report.consecutiveFailures,
+      opens_for_ms: rounded(report.opensForMs),
+      cools_down_for_ms: rounded(report.coolsDownForMs),
+      last_problem: report.lastProblem,
+      last_problem_at: at(report.lastProblemAtMs),
+      last_success_at: at(report.lastSuccessAtMs),
+    };
+  }
+
+  private shownProxy({ id, httpProxySealed }: UpstreamRow): string | null {
+    if (!httpProxySealed) return null;
+    try {
+      const url = new URL(this.credentials.open(id, httpProxySealed));
+      url.password = '';
+      return url.href;
+    } catch {
+      return null; // sealed under another MASTER_KEY
+    }
   }
 }
 
-function checkedBaseUrl(text: string): string {
-  const baseUrl = normalizeBaseUrl(text);
-  if (baseUrl === null) {
-    throw AdminProblem.invalid([
-      { path: 'base_url', message: 'must be an http(s) URL without user, query or fragment' },
-    ]);
-  }
-  return baseUrl;
+function stateOf(row: UpstreamRow, report: HealthReport | null): Upstream['state'] {
+  if (!row.enabled) return 'disabled';
+  if (!report) return row.demo ? 'standby' : 'unusable';
+  if (report.isTripped) return 'tripped';
+  if (report.circuit !== 'closed') return report.circuit;
+  return report.coolsDownForMs === null ? 'healthy' : 'cooling_down';
 }

@@ -76,6 +76,11 @@ export class GatewayMetrics implements OnApplicationShutdown {
     );
   }
 
+  /** Data-plane requests that are running. */
+  get requestsInFlight(): number {
+    return this.inFlightCount;
+  }
+
   requestStarted(): void {
     this.inFlightCount++;
   }

@@ -3,6 +3,8 @@ import { Injectable } from '@nestjs/common';
 /** Something that runs for a client and can be told to come to an end. */
 export interface RunningAnswer {
   shutDown(): void;
+  /** Called about every second, with the monotonic time. */
+  tick(nowMs: number): void;
 }
 
 /** Whether the process is on its way out, and what still runs. */
@@ -20,6 +22,10 @@ export class Lifecycle {
 
   closed(answer: RunningAnswer): void {
     this.running.delete(answer);
+  }
+
+  tick(nowMs: number): void {
+    for (const answer of this.running) answer.tick(nowMs);
   }
 
   /** Ends what still runs, each with a word to its client. */

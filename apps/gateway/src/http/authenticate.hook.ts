@@ -4,7 +4,9 @@ import { errors } from '@app/protocol';
 import type { Lifecycle } from '../health/lifecycle.js';
 import { AdminProblem } from './admin-problem.js';
 import type { AdminTokenHash } from './admin-token.js';
-import { isDataPlane, pathOf } from './gateway-request.js';
+import { isDataPlane, pathOf, routeOf } from './gateway-request.js';
+import { contentEncodingOf } from './request-body/content-encoding.js';
+import { headRefusal } from './request-head.js';
 import { ADMIN_BODY_BYTES_MAX, BODY_BYTES_MAX } from './raw-body.js';
 
 export interface AuthenticateHookDependencies {
@@ -13,6 +15,9 @@ export interface AuthenticateHookDependencies {
   adminToken: AdminTokenHash;
   lifecycle: Lifecycle;
 }
+
+/** Where POST is the only method. */
+const CALL_PATH = /^(?:\/v1)?\/responses\/?$/;
 
 /**
  * Says who calls, and refuses who has no valid key or token, before a byte of the body is read: strangers cannot make the
@@ -23,6 +28,8 @@ export function authenticateRequests(
   { keys, lastUsed, adminToken, lifecycle }: AuthenticateHookDependencies,
 ): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
+    const refusal = headRefusal(request.raw);
+    if (refusal) return done(refusal);
     if (!isDataPlane(request)) return done(adminRefusal(request, adminToken));
     if (lifecycle.isClosing) return done(errors.shuttingDown());
     // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
@@ -41,12 +48,19 @@ export function authenticateRequests(
       record.groupName = caller.group.name;
       lastUsed.note(caller.keyId, record.startedAtMs);
     }
-    if (request.is404) return done(errors.unknownUrl(request.method, pathOf(request.url).slice(0, 200)));
+    const path = pathOf(request.url);
+    // `codex doctor` asks with HEAD and without a key, and takes a 401 for a sign that the route is there.
+    const isOtherMethod = request.is404 && CALL_PATH.test(path);
+    if (request.is404 && !isOtherMethod) return done(errors.unknownUrl(request.method, path.slice(0, 200)));
     if (!caller) {
       return done(secret === null ? errors.missingKey() : errors.invalidKey());
     }
-    const encoding = request.headers['content-encoding'];
-    if (encoding && encoding !== 'identity') return done(errors.unsupportedContentEncoding(encoding.slice(0, 64)));
+    if (isOtherMethod) return done(errors.methodNotAllowed(request.method, path, 'POST'));
+    try {
+      contentEncodingOf(request.headers['content-encoding']);
+    } catch (error) {
+      return done(error as Error);
+    }
     // Refused here and not while reading, the rest of the body is drained, so that its sender gets to see the answer.
     if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX)
       return done(errors.requestTooLarge(BODY_BYTES_MAX));
@@ -55,8 +69,9 @@ export function authenticateRequests(
 }
 
 /** Everything below /admin/v1 needs the admin token, but for the description of the API. */
-function adminRefusal({ url, headers }: FastifyRequest, adminToken: AdminTokenHash): AdminProblem | undefined {
-  const path = pathOf(url);
+function adminRefusal(request: FastifyRequest, adminToken: AdminTokenHash): AdminProblem | undefined {
+  const { headers } = request;
+  const path = routeOf(request);
   if (!path.startsWith('/admin/v1/') || path.startsWith('/admin/v1/openapi.')) return undefined;
   if (!adminToken.matches(bearerToken(headers.authorization))) return AdminProblem.unauthorized();
   return Number(headers['content-length'] ?? 0) > ADMIN_BODY_BYTES_MAX

@@ -1,10 +1,13 @@
+import { STATUS_CODES } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Prisma } from '@app/database';
 import { errors, GatewayError } from '@app/protocol';
 import { AdminProblem } from './admin-problem.js';
 import { type GatewayRequest, isDataPlane, pathOf } from './gateway-request.js';
-import { BODY_BYTES_MAX } from './raw-body.js';
+import { ADMIN_BODY_BYTES_MAX, BODY_BYTES_MAX } from './raw-body.js';
+
+const UPLOAD_REST_MS_MAX = 30_000;
 
 /** The one place where an error becomes an answer: OpenAI's error object on the data plane, a problem on the admin API. */
 @Catch()
@@ -16,6 +19,7 @@ export class ErrorFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
     if (reply.raw.destroyed || reply.raw.headersSent) return; // nobody reads an answer any more
+    endUploadBehind(request, reply);
     if (isDataPlane(request)) this.answerError(error, request, reply);
     else this.answerProblem(error, request, reply);
   }
@@ -49,6 +53,7 @@ export class ErrorFilter implements ExceptionFilter {
     void reply
       .code(problem.status)
       .headers({
+        ...(error instanceof GatewayError ? error.toHeaders() : {}),
         'content-type': 'application/problem+json',
         ...(problem.status === 401 ? { 'www-authenticate': 'Bearer realm="tollgate admin"' } : {}),
       })
@@ -68,6 +73,7 @@ function toGatewayError(error: unknown): GatewayError {
 
 function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
   if (error instanceof AdminProblem) return error;
+  if (error instanceof GatewayError) return ofGatewayError(error);
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
     const problem = ofPrismaCode(error.code);
     if (problem) return problem;
@@ -77,11 +83,29 @@ function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
   if (status === 404) {
     return AdminProblem.notFound(`route: ${request.method} ${pathOf(request.url)}; see /admin/docs`);
   }
-  if (status === 413) return AdminProblem.bodyTooLarge(BODY_BYTES_MAX);
   if (status !== null && status < 500) {
     return new AdminProblem(status, 'bad_request', 'Bad request', error instanceof Error ? error.message : '');
   }
   return AdminProblem.internal();
+}
+
+/**
+ * What is left of a refused body is read and dropped, as its sender may look for an answer only then: for a while. Fastify
+ * would close at once behind a body that it could not read.
+ */
+function endUploadBehind({ raw: request }: FastifyRequest, reply: FastifyReply): void {
+  if (reply.hasHeader('connection')) reply.removeHeader('connection');
+  reply.raw.once('finish', () => {
+    if (request.complete) return;
+    const cut = setTimeout(() => request.destroy(), UPLOAD_REST_MS_MAX).unref();
+    request.once('close', () => clearTimeout(cut));
+  });
+}
+
+/** What is refused on both planes: a head or a body that nobody should have sent. */
+function ofGatewayError({ status, code, message }: GatewayError): AdminProblem {
+  if (status === 413) return AdminProblem.bodyTooLarge(ADMIN_BODY_BYTES_MAX);
+  return new AdminProblem(status, code, STATUS_CODES[status] ?? 'Error', message);
 }
 
 /** Prisma's codes for what two operators can do to each other. */

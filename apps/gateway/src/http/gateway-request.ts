@@ -12,9 +12,18 @@ export interface GatewayRequest extends FastifyRequest {
 
 const CONTROL_PLANE = /^\/(?:admin|console|livez|readyz|metrics|favicon\.ico|robots\.txt)(?:[/?]|$)/;
 
-/** Whether a URL belongs to operators. Everything else is the data plane, where each request becomes a log row. */
-export function isControlPlane(url: string): boolean {
-  return CONTROL_PLANE.test(url) || url === '/';
+/** Whether a request is one of operators. Everything else is the data plane, where each request becomes a log row. */
+export function isControlPlane(request: FastifyRequest): boolean {
+  const route = routeOf(request);
+  return CONTROL_PLANE.test(route) || route === '/';
+}
+
+/**
+ * The route that answers a request, else its path. Who may call is decided by this and not by the URL, in which one route
+ * can be written in more than one way.
+ */
+export function routeOf({ routeOptions, url }: FastifyRequest): string {
+  return routeOptions.url ?? pathOf(url);
 }
 
 /** Whether a request belongs to the data plane: the journal hook, which comes first, has opened a record for it. */

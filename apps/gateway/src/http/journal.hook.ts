@@ -19,7 +19,7 @@ export function journalRequests(fastify: FastifyInstance, { log, metrics, clock 
   fastify.decorateRequest('record', null);
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (isControlPlane(request.url)) {
+    if (isControlPlane(request)) {
       void reply.header('x-request-id', newRequestId());
       return done();
     }
@@ -27,10 +27,17 @@ export function journalRequests(fastify: FastifyInstance, { log, metrics, clock 
     (request as GatewayRequest).record = record;
     void reply.header('x-request-id', record.publicId);
     metrics.requestStarted();
-    reply.raw.once('close', () => {
-      closeRecord(record, reply, clock);
+    const close = () => {
+      record.close(clock.monotonic());
       metrics.requestEnded(record);
       log.add(record);
+    };
+    reply.raw.once('close', () => {
+      noteEnd(record, reply);
+      // An answer that its group wants to be read to its end goes on without the client; some rows wait for a look-up.
+      const ended = record.onResponseClosed?.() ?? record.settling;
+      if (ended) void ended.then(close);
+      else close();
     });
     done();
   });
@@ -49,11 +56,10 @@ function openRecord(request: FastifyRequest, clock: Clock): RequestRecord {
   return record;
 }
 
-function closeRecord(record: RequestRecord, reply: FastifyReply, clock: Clock): void {
+function noteEnd(record: RequestRecord, reply: FastifyReply): void {
   const { headersSent, writableFinished, statusCode } = reply.raw;
   record.status = headersSent ? statusCode : 499;
   if (!writableFinished && !record.isComplete) record.cut ??= 'client';
-  record.close(clock.monotonic());
 }
 
 function single(value: string | string[] | undefined): string | null {

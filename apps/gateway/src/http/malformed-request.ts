@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { pathOf } from './gateway-request.js';
 import { newRequestId } from './request-id.js';
 
 const REASONS: Readonly<Record<string, { status: string; message: string }>> = {
@@ -34,13 +35,30 @@ export function answerMalformedRequest(error: Error & { code?: string }, socket:
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** A URL that cannot be decoded is taken as it is written, so that it becomes a logged 404 like any other unknown one. */
-export function decodableUrl({ url = '/' }: IncomingMessage): string {
-  if (!url.includes('%')) return url;
+/** Model names may hold anything, a slash too. */
+const ENCODED_PATH = /^(?:\/v1)?\/models\//;
+
+/**
+ * The URL as the router is to read it. Apart from model names no path needs an escape: elsewhere `%2F` and `%61` stand for
+ * themselves, so that they become a logged 404, and no route can be written in a second way. What cannot be decoded likewise.
+ */
+export function routableUrl({ url = '/' }: IncomingMessage): string {
+  // The form that is meant for proxies, `GET http://host/path`, is legal.
+  let target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  if (!target.startsWith('/')) target = `/${target}`;
+  const fragment = target.indexOf('#');
+  if (fragment !== -1) target = target.slice(0, fragment);
+  if (!target.includes('%')) return target;
+  const path = pathOf(target);
+  if (ENCODED_PATH.test(path) && isDecodable(path)) return target;
+  return path.replaceAll('%', '%25') + target.slice(path.length);
+}
+
+function isDecodable(path: string): boolean {
   try {
-    decodeURIComponent(url);
-    return url;
+    decodeURIComponent(path);
+    return true;
   } catch {
-    return url.replaceAll('%', '%25');
+    return false;
   }
 }

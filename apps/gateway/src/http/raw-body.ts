@@ -1,29 +1,44 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { isDataPlane } from './gateway-request.js';
 import { AdminProblem } from './admin-problem.js';
+import { type GatewayRequest, isDataPlane } from './gateway-request.js';
+import { contentEncodingOf } from './request-body/content-encoding.js';
+import { type BodyLimits, receiveBody } from './request-body/receive-body.js';
 
 /** Legal requests reach tens of MiB: two images of 12 MB are a body of 32 MB (codex-cli.md §2). */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
 export const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
 
-/** Keeps the data plane's bodies as the client's bytes, whatever their content type; parses the admin API's as JSON. */
+const LIMITS: BodyLimits = {
+  bytesMax: BODY_BYTES_MAX,
+  ratioMax: 100,
+  ratioFreeBytes: 1024 * 1024,
+  paceFromMs: 5_000,
+  bytesPerSecondMin: 8 * 1024,
+};
+const ADMIN_LIMITS: BodyLimits = { ...LIMITS, bytesMax: ADMIN_BODY_BYTES_MAX };
+
+/** Keeps the data plane's bodies as the client's bytes, decoded, whatever their type; parses the admin API's as JSON. */
 export function keepRawBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser(
-    '*',
-    { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
-    (request: FastifyRequest, body: Buffer, done) => {
-      if (isDataPlane(request)) {
-        request.record.requestBytes = body.length;
-        return done(null, body);
-      }
-      if (body.length > ADMIN_BODY_BYTES_MAX) return done(AdminProblem.bodyTooLarge(ADMIN_BODY_BYTES_MAX));
-      if (body.length === 0) return done(null, undefined);
-      try {
-        done(null, JSON.parse(body.toString('utf8')));
-      } catch (error) {
-        done(AdminProblem.invalidJson(error));
-      }
-    },
+  fastify.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) =>
+    isDataPlane(request) ? receiveCall(request, payload) : receiveJson(payload),
   );
+}
+
+async function receiveCall(request: GatewayRequest, payload: IncomingMessage): Promise<Buffer> {
+  const { record, headers } = request;
+  const { body, wireBytes } = await receiveBody(payload, contentEncodingOf(headers['content-encoding']), LIMITS);
+  record.requestBytes = wireBytes;
+  return body;
+}
+
+async function receiveJson(payload: IncomingMessage): Promise<unknown> {
+  const { body } = await receiveBody(payload, null, ADMIN_LIMITS);
+  if (body.length === 0) return undefined;
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw AdminProblem.invalidJson(error);
+  }
 }

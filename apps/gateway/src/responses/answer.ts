@@ -1,21 +1,31 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestRecord } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { GatewayError } from '@app/protocol';
+import type { AttemptFailure } from '@app/upstreams';
+import type { AnswerRule } from './answer-rule.js';
 
 /** The body of one answer on its way through the gateway: a stream of events, or JSON. */
 export interface Answer {
+  /** Data events that have passed; what an estimate of the output rests on. */
+  readonly eventCount: number;
   /** Takes bytes from the upstream; returns false to hold it back. */
   push(chunk: Buffer): boolean;
   /** The upstream has sent all. */
   end(): void;
-  /** Ends an answer that has begun and cannot be finished; `message` is for the client. */
-  breakOff(message: string): void;
+  /** Ends an answer that has begun and cannot be finished, with a word to the client. */
+  breakOff(failure: AttemptFailure): void;
+  /** Keeps the client's connection open while the upstream is silent; false when nothing could be written. */
+  keepAlive(): boolean;
+  /** Another upstream is asked: nothing of this answer may reach the client any more. */
+  discard(): void;
 }
 
 /** Where an answer goes: the client's response. */
 export interface ClientSide {
   readonly isHeadSent: boolean;
   readonly needsDrain: boolean;
+  /** Whether another upstream could be asked in place of this one. */
+  readonly canMoveOn: boolean;
   /** @param headers names and values in turn, besides those that are passed on */
   writeHead(headers: readonly string[]): void;
   write(bytes: Buffer): boolean;
@@ -23,16 +33,21 @@ export interface ClientSide {
   end(lastBytes?: Buffer): void;
   /** Cuts the connection: for an answer of announced length that will not be reached. */
   destroy(): void;
-  /** Answers with an error, while nothing has been written. */
-  fail(error: Error): void;
+  /** Asks another upstream, as long as the client has seen nothing; false when there is none. */
+  moveOn(failure: AttemptFailure): boolean;
+  /** Answers with an error of ours in place of what the upstream said; it speaks for the upstream's health. */
+  refuse(error: GatewayError): void;
+  /** The upstream gave no proper answer: another is asked, or the client is told. */
+  fail(failure: AttemptFailure): void;
 }
 
-/** What both kinds of answers need to know. */
+/** What all kinds of answers need to know. */
 export interface AnswerContext {
   readonly client: ClientSide;
   readonly record: RequestRecord;
+  readonly rule: AnswerRule;
   readonly requestedModel: string;
-  readonly price: ModelPrice | null;
+  readonly isCodex: boolean;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
 }

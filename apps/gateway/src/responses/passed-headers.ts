@@ -18,20 +18,19 @@ const TO_UPSTREAM = new Set([
 const TO_CLIENT = ['openai-processing-ms', 'openai-version', 'x-codex-turn-state', 'x-reasoning-included'] as const;
 
 /** Headers of a call to an upstream, names and values in turn, without authorization. */
-export function forwardedHeaders(headers: IncomingHttpHeaders, isStream: boolean): string[] {
+export function forwardedHeaders(
+  headers: IncomingHttpHeaders,
+  { extraHeaders }: { readonly extraHeaders: readonly string[] },
+  { isStream, hasBody }: { readonly isStream: boolean; readonly hasBody: boolean },
+): string[] {
   // Compressed events would break Codex and hide the usage.
-  const list = [
-    'content-type',
-    'application/json',
-    'accept',
-    isStream ? 'text/event-stream' : 'application/json',
-    'accept-encoding',
-    'identity',
-  ];
+  const list = ['accept', isStream ? 'text/event-stream' : 'application/json', 'accept-encoding', 'identity'];
+  if (hasBody) list.push('content-type', 'application/json');
+  list.push(...extraHeaders);
   for (const name in headers) {
     if (!TO_UPSTREAM.has(name) && !name.startsWith('x-codex-')) continue;
     const value = headers[name];
-    if (typeof value === 'string') list.push(name, value);
+    if (typeof value === 'string' && !extraHeaders.includes(name)) list.push(name, value);
   }
   return list;
 }

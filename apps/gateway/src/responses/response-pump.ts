@@ -2,30 +2,34 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { RequestRecord } from '@app/journal';
 import type { ModelPrice } from '@app/models';
-import { errors } from '@app/protocol';
-import type { Clock } from '@app/runtime';
-import type { AnswerSink, Forwarding, Upstream } from '@app/upstreams';
-import type { Lifecycle } from '../health/lifecycle.js';
-import type { Answer, ClientSide } from './answer.js';
+import type { GatewayError } from '@app/protocol';
+import type { AnswerSink, AttemptFailure, Forwarding, TransportError } from '@app/upstreams';
+import type { RunningAnswer } from '../health/lifecycle.js';
+import type { Answer, AnswerContext, ClientSide } from './answer.js';
+import type { AnswerRule } from './answer-rule.js';
+import type { AnswerKeeper } from './answer-keeper.js';
+import { finalError, shutDown, tookTooLong, transportFailure, unusable } from './attempt-failures.js';
 import { EventAnswer } from './event-answer.js';
+import { EventsFromJson } from './events-from-json.js';
 import { JsonAnswer } from './json-answer.js';
+import { JsonFromEvents } from './json-from-events.js';
 import { answeredHeaders } from './passed-headers.js';
-import { isTimeout, upstreamFailure } from './upstream-refusal.js';
 
+/** What a pump is told of the call. */
 export interface PumpOptions {
-  requestedModel: string;
-  isStream: boolean;
-  price: ModelPrice | null;
-  clock: Clock;
-  lifecycle: Lifecycle;
+  readonly requestedModel: string;
+  readonly isStream: boolean;
+  readonly isCodex: boolean;
+  /** Read the upstream to its end when the client has left. */
+  readonly isDrained: boolean;
+  /** Size of the body as the upstream gets it, for estimates. */
+  readonly bodyBytes: number;
+  readonly price: ModelPrice | null;
+  readonly rule: AnswerRule;
 }
 
-const BROKE_OFF = 'The model provider broke off the answer. Try again.';
-const TIMED_OUT = 'The model provider fell silent in the middle of the answer. Try again.';
-const SHUT_DOWN = 'This gateway is shutting down. Send the request again.';
-
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
-export class ResponsePump implements AnswerSink, ClientSide {
+export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer {
   private readonly response: ServerResponse;
   private forwarding: Forwarding | null = null;
   private resolve: () => void = () => undefined;
@@ -33,14 +37,26 @@ export class ResponsePump implements AnswerSink, ClientSide {
   private status = 0;
   private headers: IncomingHttpHeaders = {};
   private answer: Answer | null = null;
+  /** The answer that opened the client's stream before the upstream had said anything. */
+  private opener: EventAnswer | null = null;
+  private readonly failures: AttemptFailure[] = [];
   private isDone = false;
+  /** The client has left, and the upstream is read to its end all the same. */
+  private isDetached = false;
+  private drainedBytes = 0;
+  private onDrained: (() => void) | null = null;
+  /** When the last byte came from the upstream, or the last sign of life went to the client. */
+  private quietSinceMs: number;
+  private stuckSinceMs: number | null = null;
 
   constructor(
     private readonly record: RequestRecord,
     private readonly reply: FastifyReply,
     private readonly options: PumpOptions,
+    private readonly keeper: AnswerKeeper,
   ) {
     this.response = reply.raw;
+    this.quietSinceMs = keeper.nowMs;
   }
 
   /**
@@ -54,25 +70,33 @@ export class ResponsePump implements AnswerSink, ClientSide {
       this.reject = reject;
       const forwarding = connect(this);
       this.forwarding = forwarding;
-      this.options.lifecycle.opened(this);
-      this.response.on('drain', () => forwarding.resume());
-      this.response.once('close', () => this.onClientClose());
+      this.record.attempts = forwarding.attempts;
+      this.record.onResponseClosed = () => this.onResponseClosed();
+      this.keeper.opened(this);
+      this.response.on('drain', () => this.onClientReads());
       forwarding.start();
+      this.noteUpstream();
     });
   }
 
   /** Ends a running answer because the process ends. */
   shutDown(): void {
     if (this.isDone) return;
-    this.record.cut = 'shutdown';
-    if (this.isHeadSent) this.answer?.breakOff(SHUT_DOWN);
-    else this.fail(errors.shuttingDown());
+    this.record.cut ??= 'shutdown';
+    this.giveUp(shutDown());
   }
 
-  onAttempt(upstream: Upstream): void {
-    this.record.attempts++;
-    this.record.upstreamId = upstream.id;
-    this.record.upstreamName = upstream.name;
+  /** Called every second: keeps silent streams open, and ends what takes too long. */
+  tick(nowMs: number): void {
+    if (this.isDone) return;
+    const { keeper, record } = this;
+    const totalTimeoutMs = this.forwarding?.upstream?.totalTimeoutMs ?? Infinity;
+    if (nowMs - record.startedMonotonicMs > totalTimeoutMs) return this.giveUp(tookTooLong(totalTimeoutMs));
+    if (this.stuckSinceMs !== null && nowMs - this.stuckSinceMs > keeper.stalledClientMs) return this.onClientStalled();
+    if (nowMs - this.quietSinceMs < keeper.keepAliveMs || !this.options.isStream || this.isDetached) return;
+    this.quietSinceMs = nowMs;
+    this.answer ??= this.opener = new EventAnswer(this.context);
+    if (this.answer.keepAlive()) record.keepAlives++;
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
@@ -83,20 +107,34 @@ export class ResponsePump implements AnswerSink, ClientSide {
     record.upstreamStatus = status;
     const requestId = headers['x-request-id'];
     if (typeof requestId === 'string') record.upstreamRequestId = requestId;
+    const turnState = headers['x-codex-turn-state'];
+    if (typeof turnState === 'string') this.keeper.turnStates.note(turnState, record.upstreamId);
     const encoding = headers['content-encoding'] ?? 'identity';
     if (encoding !== 'identity') {
       // We asked for identity: compressed events break Codex, and hide their usage.
-      record.cut = 'upstream';
-      return this.fail(errors.upstreamFailed(`an answer in content-encoding ${encoding}, which was not asked for`));
+      return this.fail(unusable(status, `an answer in content-encoding ${encoding}, which was not asked for`));
     }
-    const { requestedModel, price } = options;
-    const context = { client: this, record, requestedModel, price, status, headers };
     const type = headers['content-type']?.toLowerCase() ?? '';
     const isEventStream = type.startsWith('text/event-stream') || (type === '' && options.isStream);
-    this.answer = status < 300 && isEventStream ? new EventAnswer(context) : new JsonAnswer(context);
+    this.answer = status < 300 ? this.answerOf(isEventStream) : new JsonAnswer(this.context);
+  }
+
+  /** An upstream may answer in another way than the client asked for, because it can only do that. */
+  private answerOf(isEventStream: boolean): Answer {
+    const { context, options } = this;
+    if (isEventStream) {
+      return options.isStream ? (this.opener ?? new EventAnswer(context)) : new JsonFromEvents(context);
+    }
+    const isJson = /^application\/([\w.-]+\+)?json\b/i.test(this.headers['content-type'] ?? '');
+    return options.isStream && isJson ? new EventsFromJson(context) : new JsonAnswer(context);
   }
 
   onData(chunk: Buffer): boolean {
+    this.quietSinceMs = this.keeper.nowMs;
+    if (this.isDetached && (this.drainedBytes += chunk.length) > this.keeper.drainBytesMax) {
+      this.endDrain('drain_capped');
+      return true;
+    }
     return this.isDone || !this.answer || this.answer.push(chunk);
   }
 
@@ -104,12 +142,11 @@ export class ResponsePump implements AnswerSink, ClientSide {
     if (!this.isDone) this.answer?.end();
   }
 
-  onError(error: Error & { code?: string }, wasSent: boolean): void {
+  onError(error: TransportError, wasSent: boolean): void {
     if (this.isDone) return;
-    if (wasSent) this.record.cut = isTimeout(error) ? 'timeout' : 'upstream';
-    this.record.errorMessage ??= `${error.code ?? error.name}: ${error.message}`;
-    if (this.isHeadSent) this.answer?.breakOff(isTimeout(error) ? TIMED_OUT : BROKE_OFF);
-    else this.fail(upstreamFailure(error));
+    const failure = transportFailure(error, wasSent);
+    const ours = this.isHeadSent ? null : this.options.rule.refusal(null, error);
+    this.fail(ours ? { ...failure, error: ours } : failure);
   }
 
   get isHeadSent(): boolean {
@@ -117,47 +154,175 @@ export class ResponsePump implements AnswerSink, ClientSide {
   }
 
   get needsDrain(): boolean {
-    return this.response.writableNeedDrain;
+    return !this.isDetached && this.response.writableNeedDrain;
+  }
+
+  get canMoveOn(): boolean {
+    return !this.isHeadSent && !this.isDetached && (this.forwarding?.canMoveOn ?? false);
   }
 
   writeHead(headers: readonly string[]): void {
-    const { record, options } = this;
+    if (this.isDetached) return;
+    const { record, options, keeper } = this;
     const answer = { requestId: record.publicId, requestedModel: options.requestedModel };
-    this.response.writeHead(this.status, answeredHeaders(this.headers, answer).concat(headers));
+    this.response.writeHead(this.status || 200, answeredHeaders(this.headers, answer).concat(headers));
     // Only now: a head that Node refuses must still be answered by the error filter.
     this.reply.hijack();
-    record.firstByteMs = options.clock.monotonic() - record.startedMonotonicMs;
+    record.firstByteMs = keeper.clock.monotonic() - record.startedMonotonicMs;
+    if (this.status > 0 && this.status < 500) this.forwarding?.answering();
     this.resolve();
   }
 
   write(bytes: Buffer): boolean {
+    if (this.isDetached) return true;
     this.record.responseBytes += bytes.length;
-    return this.response.write(bytes);
+    const isTaken = this.response.write(bytes);
+    if (!isTaken) this.stuckSinceMs ??= this.keeper.clock.monotonic();
+    return isTaken;
   }
 
   end(lastBytes?: Buffer): void {
+    if (this.isDone) return;
     this.isDone = true;
+    this.noteAnswered();
+    if (this.isDetached) return this.endDrain('drained');
     if (lastBytes) this.record.responseBytes += lastBytes.length;
     this.response.end(lastBytes);
-    this.forwarding?.hangUp();
   }
 
   destroy(): void {
     this.isDone = true;
     this.response.destroy();
+    this.forwarding?.hangUp();
   }
 
-  fail(error: Error): void {
+  moveOn(failure: AttemptFailure): boolean {
+    if (!this.canMoveOn) return false;
+    const { answer } = this;
+    this.failures.push(failure);
+    this.answer = null;
+    if (!this.forwarding?.moveOn(failure)) {
+      this.answer = answer;
+      return false;
+    }
+    answer?.discard();
+    this.noteUpstream();
+    return true;
+  }
+
+  fail(failure: AttemptFailure): void {
+    if (!this.isDone && !this.moveOn(failure)) this.giveUp(failure);
+  }
+
+  refuse(error: GatewayError): void {
     this.isDone = true;
-    this.forwarding?.hangUp();
+    this.forwarding?.succeeded();
     this.reject(error);
   }
 
-  private onClientClose(): void {
-    this.options.lifecycle.closed(this);
-    this.resolve();
-    if (this.isDone) return;
+  private giveUp(failure: AttemptFailure): void {
+    const { record } = this;
+    this.forwarding?.failed(failure);
+    this.failures.push(failure);
+    record.errorMessage ??= failure.problem;
+    if (failure.kind === 'timeout') record.cut ??= 'timeout';
+    else if (failure.kind === 'broke_off' || failure.kind === 'unusable') record.cut ??= 'upstream';
+    if (this.isDetached) return this.endDrain('drain_capped');
+    if (this.isHeadSent) {
+      if (failure.kind === 'refused') record.noteRefused();
+      (this.opener ?? this.answer)?.breakOff(failure);
+      return;
+    }
     this.isDone = true;
+    this.answer?.discard();
+    this.reject(finalError(this.failures, failure));
+  }
+
+  private get context(): AnswerContext {
+    const { record, status, headers, options } = this;
+    const { rule, requestedModel, isCodex } = options;
+    return { client: this, record, rule, requestedModel, isCodex, status, headers };
+  }
+
+  private noteUpstream(): void {
+    const upstream = this.forwarding?.upstream;
+    if (!upstream) return;
+    this.record.upstreamId = upstream.id;
+    this.record.upstreamName = upstream.name;
+  }
+
+  private onClientReads(): void {
+    this.stuckSinceMs = null;
+    this.forwarding?.resume();
+  }
+
+  private onClientStalled(): void {
+    this.record.errorCode = 'client_stalled';
+    this.record.errorMessage = 'the client read nothing for too long';
+    this.response.destroy();
+  }
+
+  /** What failed was told so before; everything else that reaches its end is an answer. */
+  private noteAnswered(): void {
+    this.forwarding?.succeeded();
+    this.keeper.learn(this.record, this.options.bodyBytes, this.answer?.eventCount ?? 0);
+  }
+
+  /** The connection to the client has done its work, or is gone. A promise: the upstream is read on, until it resolves. */
+  private onResponseClosed(): Promise<void> | null {
+    this.resolve();
+    const { record, forwarding } = this;
+    if (!this.isDone && !record.isComplete && this.options.isDrained) {
+      const drained = this.detach();
+      if (drained) return drained;
+    }
+    this.keeper.closed(this);
+    if (this.isDone) return null;
+    this.isDone = true;
+    if (record.isComplete) this.noteAnswered();
+    else if (record.cut === 'client' && forwarding?.wasSent) {
+      record.clientLeftAction = 'cancelled';
+      record.lastEvent = this.answer instanceof EventAnswer ? this.answer.lastEventType() : null;
+      if (!this.options.rule.onCut()) this.settleEstimate();
+    }
+    this.answer?.discard();
+    forwarding?.hangUp();
+    return null;
+  }
+
+  /** What was used is not known: the upstream tells it only at the end. */
+  private settleEstimate(): void {
+    const { record, options } = this;
+    const usage = this.keeper.estimate(record.model, options.bodyBytes, this.answer?.eventCount ?? 0);
+    if (!record.isComplete) record.settleEstimate(usage, options.price);
+  }
+
+  /** The client has left: goes on without it, if there is something to wait for and room for it. Resolves at the end. */
+  private detach(): Promise<void> | null {
+    if (!this.forwarding?.wasSent || !this.keeper.mayDrain()) return null;
+    this.isDetached = true;
+    this.forwarding.resume();
+    const limit = setTimeout(() => this.endDrain('drain_capped'), this.keeper.drainMsMax);
+    return new Promise((resolve) => {
+      this.onDrained = () => {
+        clearTimeout(limit);
+        resolve();
+      };
+    });
+  }
+
+  private endDrain(action: 'drained' | 'drain_capped'): void {
+    const { onDrained } = this;
+    if (!onDrained) return;
+    this.onDrained = null;
+    this.isDone = true;
+    this.answer?.discard();
     this.forwarding?.hangUp();
+    this.keeper.closed(this);
+    this.keeper.drainEnded();
+    this.record.clientLeftAction = action;
+    if (!this.record.isComplete) this.settleEstimate();
+    this.resolve();
+    onDrained();
   }
 }

@@ -13,6 +13,12 @@ export class ResponsesController {
   @Post()
   @HttpCode(200)
   create(@Req() request: GatewayRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.proxy.handle(request, reply);
+    return this.proxy.handle(request, reply, '/responses');
+  }
+
+  @Post('compact')
+  @HttpCode(200)
+  compact(@Req() request: GatewayRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.proxy.handle(request, reply, '/responses/compact');
   }
 }

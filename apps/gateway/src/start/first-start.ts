@@ -4,7 +4,7 @@ import { GroupsService } from '@app/groups';
 import { KeyRing, KeysService, makeSecret } from '@app/keys';
 import { ModelsService } from '@app/models';
 import type { Settings } from '@app/runtime';
-import { normalizeBaseUrl, UpstreamsService } from '@app/upstreams';
+import { AddressPolicy, checkBaseUrl, UpstreamsService } from '@app/upstreams';
 import type { DataDir } from './data-dir.js';
 import { SimulatorProcess } from './simulator-process.js';
 import { StartupError } from './startup-error.js';
@@ -23,12 +23,12 @@ export async function setUpOnce(app: NestFastifyApplication, settings: Settings,
   const prisma = app.get(PrismaService);
   if ((await readSetting(prisma, SET_UP)) !== undefined) return;
   if (settings.openai && (await prisma.upstream.count()) === 0) {
-    const baseUrl = normalizeBaseUrl(settings.openai.baseUrl);
-    if (!baseUrl) throw new StartupError('OPENAI_BASE_URL must be an http(s) URL without user, query or fragment');
+    const checked = await checkBaseUrl(settings.openai.baseUrl, app.get(AddressPolicy));
+    if ('problem' in checked) throw new StartupError(`OPENAI_BASE_URL ${checked.problem}`);
     await app.get(UpstreamsService).create(ACTOR, {
       name: 'openai',
       kind: 'openai',
-      baseUrl,
+      baseUrl: checked.baseUrl,
       credential: settings.openai.apiKey,
       priority: 100,
       weight: 1,

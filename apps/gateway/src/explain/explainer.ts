@@ -1,0 +1,105 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { type ExplainCheck, type Explanation, toPublicId } from '@app/contract';
+import type { GroupPolicy, ModelRule } from '@app/groups';
+import { ModelCatalog } from '@app/models';
+import { ERROR_CATALOGUE } from '@app/protocol';
+import { type RankedCandidate, Routing } from '@app/upstreams';
+import { affinityOf } from '../responses/affinity.js';
+
+/** Whose call is explained. */
+export interface ExplainedCaller {
+  readonly group: GroupPolicy;
+  /** narrows the group's models; null: all of them */
+  readonly models: ModelRule | null;
+}
+
+export interface ExplainedCall {
+  readonly model: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly promptCacheKey: string | null;
+}
+
+const NOT_USABLE = new Set(['tripped', 'at_capacity']);
+
+/** Why a call is served, and by whom, or why it is not: the checks of the data plane, in their order, with what each saw. */
+@Injectable()
+export class Explainer {
+  constructor(
+    private readonly catalog: ModelCatalog,
+    private readonly routing: Routing,
+  ) {}
+
+  /** @param before checks that came earlier, such as that of the key; the first that did not pass decides */
+  explain(caller: ExplainedCaller | null, call: ExplainedCall, before: readonly ExplainCheck[] = []): Explanation {
+    const { model } = call;
+    const canonical = this.catalog.find(model)?.name ?? model;
+    const checks = [...before];
+    let candidates: readonly RankedCandidate[] = [];
+    if (caller) {
+      checks.push(this.modelCheck('group.models', `group ${caller.group.name}`, caller.group.models, model));
+      if (caller.models) checks.push(this.modelCheck('key.models', 'the key', caller.models, model));
+      if (canonical !== model) {
+        checks.push({ rule: 'model.alias', passed: true, detail: `${model} is an alias of ${canonical}` });
+      }
+      candidates = this.routing.rank({
+        model,
+        affinity: affinityOf(call, call.headers, caller),
+        holderId: null,
+        makerId: null,
+      });
+      checks.push(upstreamCheck(canonical, candidates));
+    }
+    const refusing = checks.find(({ passed }) => !passed);
+    const code = refusing ? codeOf(refusing.rule) : null;
+    return {
+      decision: refusing ? 'refused' : 'served',
+      rule: refusing?.rule ?? null,
+      status: code ? ERROR_CATALOGUE[code].status : 200,
+      code,
+      model,
+      canonical_model: canonical,
+      checks,
+      candidates: candidates.map(({ upstream, upstreamModel, standing }) => ({
+        upstream_id: toPublicId('upstream', upstream.id),
+        upstream_name: upstream.name,
+        upstream_model: upstreamModel,
+        priority: upstream.priority,
+        weight: upstream.weight,
+        standing,
+      })),
+      limits: [],
+    };
+  }
+
+  private modelCheck(rule: string, who: string, models: ModelRule, model: string): ExplainCheck {
+    const canonical = this.catalog.find(model)?.name ?? model;
+    const pattern = models.matching(model) ?? models.matching(canonical);
+    return {
+      rule,
+      passed: pattern !== undefined,
+      detail:
+        pattern === undefined
+          ? `none of the model patterns of ${who} matches ${model} (${models.patterns.join(', ') || 'there are none'})`
+          : `the pattern ${pattern} of ${who} matches ${model}`,
+    };
+  }
+}
+
+function upstreamCheck(model: string, candidates: readonly RankedCandidate[]): ExplainCheck {
+  const first = candidates.find(({ standing }) => !NOT_USABLE.has(standing));
+  const told = candidates.map(({ upstream, standing }) => `${upstream.name} (${standing})`).join(', ');
+  return {
+    rule: 'upstreams',
+    passed: first !== undefined,
+    detail: first
+      ? `${first.upstream.name} is tried first, of ${told}`
+      : `no upstream takes calls for ${model}${told ? `: ${told}` : ''}`,
+  };
+}
+
+function codeOf(rule: string): keyof typeof ERROR_CATALOGUE {
+  if (rule === 'key') return 'invalid_api_key';
+  if (rule === 'encrypted_content_on_move') return 'invalid_encrypted_content';
+  return rule === 'upstreams' ? 'server_is_overloaded' : 'model_not_found';
+}

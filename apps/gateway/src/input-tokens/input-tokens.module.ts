@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { TokenEstimateModule } from '@app/token-estimate';
+import { ModelRoutesModule } from '../models/model-routes.module.js';
+import { InputTokensController } from './input-tokens.controller.js';
+import { InputTokens } from './input-tokens.js';
+import { UpstreamCount } from './upstream-count.js';
+
+@Module({
+  imports: [ModelRoutesModule, TokenEstimateModule],
+  controllers: [InputTokensController],
+  providers: [InputTokens, UpstreamCount],
+})
+export class InputTokensModule {}
