@@ -1,6 +1,6 @@
 // Compares the gateway with a bare proxy on the same machine in the same run: npm run bench [-- options]
 //   --quick             a few seconds, nothing is written: does it still run?
-//   --only NAME         json, burst or paced; may be repeated
+//   --only NAME         json, large, burst or paced; may be repeated
 //   --rounds N          rounds per target
 //   --seconds S         length of a round
 //   --out FILE          where the results go (a full run: test/bench/results/latest.json)

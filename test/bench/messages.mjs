@@ -5,6 +5,9 @@ export const models = { json: 'bench-json', burst: 'bench-burst', paced: 'bench-
 
 export const EVENTS_PER_STREAM = 200;
 const REQUEST_BYTES = 4096;
+/** A long session of Codex: hundreds of items. */
+export const LARGE_REQUEST_BYTES = 1024 * 1024;
+const LARGE_ITEM_BYTES = 3_000;
 /** Stands before 16 digits that a paced stream fills with its time of sending, in microseconds. */
 export const STAMP = '"obfuscation":"';
 export const STAMP_DIGITS = 16;
@@ -32,6 +35,17 @@ export function requestBody(model, stream) {
   const words = 'please explain what this function does and why, ';
   const padding = REQUEST_BYTES - Buffer.byteLength(build(''));
   return Buffer.from(build(words.repeat(Math.ceil(padding / words.length)).slice(0, padding)));
+}
+
+/** A request body of about 1 MB, in items as Codex sends them. */
+export function largeRequestBody(model) {
+  const text = 'const answer = await fetch(url); // what the tool printed\n'.repeat(LARGE_ITEM_BYTES / 60);
+  const items = Array.from({ length: LARGE_REQUEST_BYTES / (LARGE_ITEM_BYTES + 250) }, (_, index) =>
+    index % 2 === 0
+      ? { type: 'message', id: `msg_${index}`, role: 'user', content: [{ type: 'input_text', text }] }
+      : { type: 'function_call_output', call_id: `call_${index}`, output: text },
+  );
+  return Buffer.from(JSON.stringify({ model, stream: false, input: items, store: false, prompt_cache_key: 'bench' }));
 }
 
 /** A whole HTTP answer: head and a small JSON body. */

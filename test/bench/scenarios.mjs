@@ -1,11 +1,12 @@
 // The scenarios: each is a round of load on one target, and the figures read off that round.
 import autocannon from 'autocannon';
-import { EVENTS_PER_STREAM, models, requestBody } from './messages.mjs';
+import { EVENTS_PER_STREAM, largeRequestBody, models, requestBody } from './messages.mjs';
 import { cpuSeconds, rssBytes } from './processes.mjs';
 import { median, quantile } from './statistics.mjs';
 import { loadStreams } from './stream-load.mjs';
 
 const CONNECTIONS = 32;
+const LARGE_CONNECTIONS = 8;
 const RSS_EVERY_MS = 100;
 
 /**
@@ -21,6 +22,12 @@ export const scenarios = [
     run: runJson,
   },
   {
+    name: 'large',
+    title: 'JSON, 1 MB request, 8 connections',
+    ratioOf: 'cpuMicrosPerRequest',
+    run: runLarge,
+  },
+  {
     name: 'burst',
     title: `SSE, bursts of 200 events, ${CONNECTIONS} streams`,
     ratioOf: 'cpuMicrosPerEvent',
@@ -28,12 +35,20 @@ export const scenarios = [
   },
 ];
 
-async function runJson(target, { seconds }) {
+async function runJson(target, options) {
+  return runRequests(target, options, requestBody(models.json, false), CONNECTIONS);
+}
+
+async function runLarge(target, options) {
+  return runRequests(target, options, largeRequestBody(models.json), LARGE_CONNECTIONS);
+}
+
+async function runRequests(target, { seconds }, body, connections) {
   const load = () =>
     autocannon({
       url: target.url + target.path,
       method: 'POST',
-      connections: CONNECTIONS,
+      connections,
       duration: seconds,
       headers: {
         authorization: `Bearer ${target.key}`,
@@ -41,7 +56,7 @@ async function runJson(target, { seconds }) {
         'user-agent': 'codex_exec/0.169.0',
         'session-id': '0199c0de-0000-7000-8000-000000000001',
       },
-      body: requestBody(models.json, false),
+      body,
     });
   const { result, cpu } = await withCpu(target, load);
   if (result.errors > 0 || result.non2xx > 0 || result['2xx'] === 0) {

@@ -1,163 +1,164 @@
-import type { Page, Request, Usage } from '../../libs/contract/src/index.js';
-import { directive, type LedgerSums, Simulator } from '../../apps/simulator/src/simulator.js';
-import { type Codex, type CodexRun, findCodex, newCodexHome, removeCodexHome, runCodex } from '../support/codex.js';
-import { eventually } from '../support/eventually.js';
-import { TestGateway } from '../support/gateway.js';
+import type { Request, Usage } from '../../libs/contract/src/index.js';
+import { directive } from '../../apps/simulator/src/simulator.js';
+import {
+  askDoctor,
+  type Codex,
+  type CodexRun,
+  findCodex,
+  newCodexHome,
+  projectFolder,
+  removeCodexHome,
+} from '../support/codex.js';
+import { CodexScene, costNanoUsd, MODEL, nano, tokensUsed, UUID } from './codex-scene.js';
+import { keepResults } from './results.js';
+import type { Working } from './tables.js';
 
-const MODEL = 'gpt-5.5';
-const PRICES = {
-  input_per_million_usd: '1.25',
-  cached_input_per_million_usd: '0.125',
-  cache_write_per_million_usd: '1.5',
-  output_per_million_usd: '10',
-  reasoning_per_million_usd: '12',
-};
 const TEST_TIMEOUT_MS = 60_000;
+/** What seven attempts of a WebSocket cost where a server answers them with anything but 426. */
+const WEBSOCKET_RETRIES_MS = 7_000;
 
 const found = findCodex();
-if (!found)
-  process.stderr.write('No Codex CLI: its tests are skipped. `npm run test:codex` installs it and runs them.\n');
+const foundOld = findCodex('old');
+const configured: Working[] = [];
 
-(found ? describe : describe.skip)('Codex CLI', () => {
-  const codex = found as Codex;
-  let gateway: TestGateway;
-  let simulator: Simulator;
-  let secret: string;
-  let home: string;
+let scene: CodexScene;
+let home: string;
 
+if (found ?? foundOld) {
   beforeAll(async () => {
-    [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
-    await gateway.admin.create('/models', { name: MODEL, prices: PRICES });
-    ({ secret } = await gateway.admin.issueKey({ models: [MODEL], upstreamBaseUrl: simulator.baseUrl }));
+    scene = await CodexScene.start();
   });
-  beforeEach(() => {
-    home = newCodexHome();
-  });
-  afterEach(() => removeCodexHome(home));
   afterAll(async () => {
-    await gateway.stop();
-    await simulator.close();
+    await scene.stop();
+    keepResults({ configuration: configured });
   });
+}
+beforeEach(() => {
+  home = newCodexHome();
+});
+afterEach(() => removeCodexHome(home));
 
-  /** Runs Codex in the home of this test. */
-  function run(args: string[], { baseUrl = `${gateway.url}/v1`, key = secret } = {}): Promise<CodexRun> {
-    return runCodex({ codex, baseUrl, key, args, home });
-  }
+const hello = directive({ text: 'Hello from Tollgate' });
 
-  /** Rows of the request log, oldest first, once every request that has been made is among them. */
-  async function rows(query = ''): Promise<Request[]> {
-    await eventually('a request log that is up to date', async () => {
-      const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-      const isIdle = ['requests_in_flight', 'log_rows_pending'].every((name) =>
-        metrics.includes(`\ntollgate_${name} 0\n`),
-      );
-      return isIdle || undefined;
-    });
-    const answer = await gateway.admin.get(`/requests?limit=200${query}`);
-    expect(answer.status).toBe(200);
-    return (answer.body as Page<Request>).data.toReversed();
-  }
+/** Both answer a request in the same way, whatever way was configured to lead it here. */
+describe.each([
+  ['0.169', found],
+  ['0.118', foundOld],
+])('Codex CLI %s', (_, codex) => {
+  if (!codex) return it.skip('is not installed', () => undefined);
 
-  const rowsOf = (session: CodexRun) => rows(`&session=${session.settings['session id']}`);
+  it.each([
+    ['/v1', 'POST /v1/responses'],
+    ['/v1/', 'POST /v1/responses'],
+    ['', 'POST /responses'],
+    ['/', 'POST /responses'],
+  ])(
+    'shows the answer when its base URL is the gateway’s host and "%s"',
+    async (path, route) => {
+      const run = await scene.run(codex, [`Say hello ${hello}`], { home, baseUrl: scene.gateway.url + path });
 
-  /** Nothing but what Codex 0.169.0 prints on its own, and then exactly this: no warning, no retry, no error. */
+      expect(run).toMatchObject({ code: 0, stdout: 'Hello from Tollgate\n' });
+      expect(await scene.rowsOf(run)).toMatchObject([{ outcome: 'ok', route }]);
+      configured.push({ what: `\`base_url\` is the host and "${path}"`, version: codex.version, requests: 1 });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it.each([
+    ['/v1', '/v1/responses'],
+    ['', '/responses'],
+  ])(
+    'asks for a WebSocket once, and goes on by HTTP at once, when it is the built-in provider of host and "%s"',
+    async (path, route) => {
+      const baseUrl = scene.gateway.url + path;
+      const run = await scene.run(codex, [`Say hello ${hello}`], { home, baseUrl, provider: 'openai' });
+
+      expect(run).toMatchObject({ code: 0, stdout: 'Hello from Tollgate\n', error: null });
+      expect(run.stderr).not.toMatch(/Reconnecting|Falling back|warning: (?!.*bubblewrap)/);
+      const rows = await scene.rowsOf(run);
+      expect(rows).toMatchObject([
+        { kind: 'websocket', route: `GET ${route}`, status: 426, error_code: 'websocket_not_supported', cost_usd: '0' },
+        { kind: 'response', route: `POST ${route}`, outcome: 'ok' },
+      ]);
+      expect(run.durationMs).toBeLessThan(WEBSOCKET_RETRIES_MS);
+      const exchanges = scene.exchangesOf(run);
+      expect(exchanges).toHaveLength(1);
+      scene.expectCleanHeaders(exchanges);
+      scene.expectSameBill(rows);
+      configured.push({
+        what: `\`openai_base_url\` is the host and "${path}": a WebSocket refused, then HTTP`,
+        version: codex.version,
+        requests: rows.length,
+      });
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
+
+(found ? describe : describe.skip)('What the terminal of Codex CLI 0.169 shows', () => {
+  const codex = found as Codex;
+  const run = (args: string[]) => scene.run(codex, args, { home });
+
+  /** Nothing but what Codex prints on its own, and then exactly this: no warning, no retry, no error. */
   function expectTerminal({ heading, settings, transcript }: CodexRun, expected: unknown[]): void {
     expect(heading).toEqual([`OpenAI Codex v${codex.version}`]);
     expect(settings).toEqual({
-      workdir: `${home}/project`,
+      workdir: projectFolder(home),
       model: expect.any(String),
       provider: 'tollgate',
       approval: 'never',
       sandbox: 'danger-full-access',
       'reasoning effort': 'none',
       'reasoning summaries': 'none',
-      'session id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+      'session id': expect.stringMatching(UUID),
     });
     expect(transcript).toEqual(expected);
   }
 
-  it.each([
-    ['/v1', 'POST /v1/responses'],
-    ['', 'POST /responses'],
-  ])(
-    'shows the answer and nothing else when its base URL is the gateway’s host and "%s"',
-    async (path, route) => {
-      const prompt = `Say hello ${directive({ text: 'Hello from Tollgate' })}`;
-      const session = await run([prompt], { baseUrl: `${gateway.url}${path}` });
-
-      expect(session).toMatchObject({ code: 0, stdout: 'Hello from Tollgate\n' });
-      const made = await rowsOf(session);
-      expect(made).toMatchObject([{ outcome: 'ok', route }]);
-      expectTerminal(session, ['user', prompt, 'codex', 'Hello from Tollgate', 'tokens used', tokensUsed(made)]);
-    },
-    TEST_TIMEOUT_MS,
-  );
-
   it(
-    'warns of nothing when the upstream names the dated model that it has served',
+    'is the answer and nothing else, even when the upstream names the dated model that it has served',
     async () => {
       const prompt = `Say hello ${directive({ text: 'Hello', model_header: `${MODEL}-2026-04-01` })}`;
       const session = await run([prompt]);
 
       expect(session).toMatchObject({ code: 0, stdout: 'Hello\n' });
       // Given that name, Codex tells its user of an account "flagged for potentially high-risk cyber activity".
-      expectTerminal(session, ['user', prompt, 'codex', 'Hello', 'tokens used', tokensUsed(await rowsOf(session))]);
+      const rows = await scene.rowsOf(session);
+      expectTerminal(session, ['user', prompt, 'codex', 'Hello', 'tokens used', tokensUsed(rows)]);
     },
     TEST_TIMEOUT_MS,
   );
 
   it(
-    'runs the command that the model asks for and answers with its output, in two requests of one session',
+    'is the command that the model asks for, its output, and the answer',
     async () => {
       const command = 'echo tollgate-$((40+2))';
       const prompt = `Run it ${directive({ shell: command })}`;
       const session = await run([prompt]);
 
-      expect(session).toMatchObject({
-        code: 0,
-        stdout: expect.stringMatching(/^The command answered: .*tollgate-42\n$/),
-      });
-      const made = await rowsOf(session);
-      expect(made).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
+      const rows = await scene.rowsOf(session);
+      expect(rows).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
       expectTerminal(session, [
         'user',
         prompt,
         'exec',
-        expect.stringContaining(`'${command}' in ${home}/project`),
+        expect.stringContaining(`'${command}' in ${projectFolder(home)}`),
         expect.stringMatching(/^ succeeded in \d+ms:$/),
         'tollgate-42',
         '',
         'codex',
-        session.stdout.trimEnd(),
+        expect.stringMatching(/^The command answered: .*tollgate-42$/),
         'tokens used',
-        tokensUsed(made),
+        tokensUsed(rows),
       ]);
     },
     TEST_TIMEOUT_MS,
   );
 
   it(
-    'goes on with its last session, and the model is told what was said before',
+    'is after one request which models there are when the model is not allowed',
     async () => {
-      const first = await run([`Remember 4711 ${directive({ reasoning: true, text: 'It is remembered' })}`]);
-      const prompt = `Which number? ${directive({ text: 'It was 4711' })}`;
-      const second = await run(['resume', '--last', prompt]);
-
-      expect(second).toMatchObject({ code: 0, stdout: 'It was 4711\n' });
-      expect(second.settings['session id']).toBe(first.settings['session id']);
-      const told = simulator.exchanges.at(-1)?.body.toString();
-      for (const part of ['Remember 4711', 'It is remembered', '"type":"reasoning"']) expect(told).toContain(part);
-      const made = await rowsOf(second);
-      expect(made).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
-      expectTerminal(second, ['user', prompt, 'codex', 'It was 4711', 'tokens used', tokensUsed(made)]);
-    },
-    TEST_TIMEOUT_MS,
-  );
-
-  it(
-    'tells its user after one request which models there are when the model is not allowed',
-    async () => {
-      const upstreamCalls = simulator.exchanges.length;
+      const upstreamCalls = scene.simulator.exchanges.length;
       const session = await run(['-m', 'no-such-model', 'Hi']);
 
       expect(session).toMatchObject({ code: 1, stdout: '' });
@@ -170,7 +171,7 @@ if (!found)
         `ERROR: ${sentence}`,
         `ERROR: ${sentence}`,
       ]);
-      expect(await rowsOf(session)).toMatchObject([
+      expect(await scene.rowsOf(session)).toMatchObject([
         {
           model: 'no-such-model',
           outcome: 'forbidden',
@@ -181,64 +182,38 @@ if (!found)
           cost_usd: '0',
         },
       ]);
-      expect(simulator.exchanges).toHaveLength(upstreamCalls);
+      expect(scene.simulator.exchanges).toHaveLength(upstreamCalls);
     },
     TEST_TIMEOUT_MS,
   );
 
   it(
-    'tells its user what to do about a wrong key, and the id of the request',
+    'is no failure when the doctor is asked',
     async () => {
-      const upstreamCalls = simulator.exchanges.length;
-      const session = await run(['Hi'], { key: 'tg-wrong' });
+      const options = { codex, home, baseUrl: `${scene.gateway.url}/v1`, key: scene.secret };
+      const advice = await askDoctor(options);
 
-      expect(session).toMatchObject({ code: 1, stdout: '' });
-      const made = await rowsOf(session);
-      const refusal = { outcome: 'unauthenticated', status: 401, error_code: 'invalid_api_key', key_id: null };
-      // Codex itself asks five times more after any 401.
-      expect(made).toMatchObject(Array.from({ length: 6 }, () => refusal));
-      const last = made.at(-1);
-      expect(last?.error_message).toMatch(/^The API key is not valid.*ask your operator/);
-      const report =
-        `ERROR: unexpected status 401 Unauthorized: ${last?.error_message}, ` +
-        `url: ${gateway.url}/v1/responses, request id: ${last?.id}`;
-      const retries = [1, 2, 3, 4, 5].map((attempt) => `ERROR: Reconnecting... ${attempt}/5`);
-      expectTerminal(session, ['user', 'Hi', ...retries, report, report]);
-      expect(simulator.exchanges).toHaveLength(upstreamCalls);
+      expect(advice).toContain('active provider endpoints are reachable over HTTP');
+      expect(advice).toMatch(/tollgate API route probe .* route exists \(HTTP 401\)/);
+      expect(advice).toMatch(/\b0 fail\b/);
+      configured.push({ what: '`codex doctor`', version: codex.version, requests: 2 });
     },
     TEST_TIMEOUT_MS,
   );
+});
 
+(found ? describe : describe.skip)('The bill of Codex CLI 0.169', () => {
   it(
-    'is billed to the token and the nano-dollar what the upstream has billed',
+    'is to the token and the nano-dollar what the upstream has billed, in the log and in the totals',
     async () => {
-      await run([`Think first ${directive({ reasoning: true })}`]);
+      await scene.run(found as Codex, [`Think first ${directive({ reasoning: true })}`], { home });
 
-      const all = await rows();
-      const answered = all.filter(({ outcome }) => outcome === 'ok');
-      expect(answered.map(billOf)).toEqual(
-        simulator.ledger.entries.map(({ responseId, totalTokens: _, outcome, ...usage }) => {
-          expect(outcome).toBe('completed');
-          return { ...usage, responseId, costNanoUsd: costNanoUsd(usage) };
-        }),
-      );
-      for (const row of answered) {
-        expect(row).toMatchObject({
-          status: 200,
-          stream: true,
-          settlement: 'final',
-          usage_source: 'terminal_event',
-          usage_estimated: false,
-          error_code: null,
-          attempts: 1,
-          client: `codex_exec/${codex.version}`,
-          session_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
-        });
-      }
-
-      const { overall } = simulator.ledger.totals;
+      const all: Request[] = await scene.rows();
+      scene.expectSameBill(all);
+      const { overall } = scene.simulator.ledger.totals;
+      expect(all.filter(({ outcome }) => outcome === 'ok')).toHaveLength(overall.responses);
       expect(overall.reasoningTokens).toBeGreaterThan(0);
-      const [total] = ((await gateway.admin.get('/usage')).body as Usage).data;
+      const [total] = ((await scene.gateway.admin.get('/usage')).body as Usage).data;
       expect(total).toMatchObject({
         requests: all.length,
         errors: all.length - overall.responses,
@@ -253,41 +228,3 @@ if (!found)
     TEST_TIMEOUT_MS,
   );
 });
-
-/** What Codex tells its user at the end: every token of the session that did not come from the cache. */
-function tokensUsed(session: Request[]): string {
-  const used = session.map((row) => (row.input_tokens ?? 0) - (row.cached_tokens ?? 0) + (row.output_tokens ?? 0));
-  return used.reduce((sum, tokens) => sum + tokens, 0).toLocaleString('en-US');
-}
-
-function billOf(row: Request) {
-  return {
-    responseId: row.response_id,
-    model: row.served_model,
-    inputTokens: row.input_tokens,
-    cachedTokens: row.cached_tokens,
-    cacheWriteTokens: row.cache_write_tokens,
-    outputTokens: row.output_tokens,
-    reasoningTokens: row.reasoning_tokens,
-    costNanoUsd: nano(row.cost_usd),
-  };
-}
-
-/** Exact, because every price here is a whole number of nano-dollars per token. */
-function costNanoUsd(usage: Omit<LedgerSums, 'responses' | 'totalTokens'>): bigint {
-  const { inputTokens, cachedTokens, cacheWriteTokens, outputTokens, reasoningTokens } = usage;
-  const charges: [number, string][] = [
-    [inputTokens - cachedTokens - cacheWriteTokens, PRICES.input_per_million_usd],
-    [cachedTokens, PRICES.cached_input_per_million_usd],
-    [cacheWriteTokens, PRICES.cache_write_per_million_usd],
-    [outputTokens - reasoningTokens, PRICES.output_per_million_usd],
-    [reasoningTokens, PRICES.reasoning_per_million_usd],
-  ];
-  return charges.reduce((sum, [tokens, price]) => sum + (BigInt(tokens) * nano(price)) / 1_000_000n, 0n);
-}
-
-/** Nano-dollars of a decimal string, exactly. */
-function nano(usd: string | null | undefined): bigint {
-  const [whole = '0', fraction = ''] = (usd ?? '0').split('.');
-  return BigInt(whole + fraction.padEnd(9, '0'));
-}

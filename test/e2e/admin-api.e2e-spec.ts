@@ -305,7 +305,10 @@ describe('the description of the API', () => {
         'post /keys/{id}/rotate',
         'post /models',
         'post /upstreams',
+        'post /upstreams/{id}/reset',
         'post /upstreams/{id}/test',
+        'post /upstreams/{id}/trip',
+        'post /explain',
       ].toSorted(),
     );
     for (const name of ['Key', 'IssuedKey', 'CreateKey', 'Group', 'Model', 'Upstream', 'Request', 'Usage', 'Problem']) {

@@ -52,9 +52,10 @@ describe('a client that leaves', () => {
     expect(await gateway.row(String(headers['x-request-id']))).toMatchObject({
       outcome: 'client_left',
       status: 200,
-      settlement: 'partial',
+      settlement: 'estimated',
       response_id: exchange.responseId,
-      usage_source: 'none',
+      usage_source: 'estimate',
+      client_left_action: 'cancelled',
     });
   });
 
@@ -68,7 +69,12 @@ describe('a client that leaves', () => {
       const { body } = await gateway.admin.get('/requests?status=499');
       return (body as { data: object[] }).data[0];
     });
-    expect(row).toMatchObject({ outcome: 'client_left', settlement: 'interrupted', attempts: 1 });
+    expect(row).toMatchObject({
+      outcome: 'client_left',
+      settlement: 'estimated',
+      client_left_action: 'cancelled',
+      attempts: 1,
+    });
   });
 
   it('is not counted as gone when it hangs up behind the terminal event, as Codex does', async () => {
@@ -108,14 +114,15 @@ describe('an upstream that breaks off', () => {
     expect(events.map((event) => event.sequence_number)).toEqual([0, 1, 2, 3, 4]);
     expect(events.at(-1)).toMatchObject({
       type: 'response.failed',
-      response: { id: exchange.responseId, status: 'failed', error: { code: 'server_error' } },
+      response: { id: exchange.responseId, status: 'failed', error: { code: 'upstream_disconnected' } },
     });
     expect(answer.body.toString().endsWith('\n\n')).toBe(true);
     expect(await gateway.row(answer.requestId)).toMatchObject({
       outcome: 'upstream_broke_off',
       status: 200,
       settlement: 'partial',
-      error_code: 'server_error',
+      error_code: 'upstream_disconnected',
+      last_event: 'response.content_part.added',
       response_id: exchange.responseId,
     });
   });
@@ -203,7 +210,7 @@ describe('several upstreams', () => {
     expect([first.status, second.status]).toEqual([200, 200]);
     expect(await gateway.row(first.requestId)).toMatchObject({ upstream_name: 'alive', attempts: 2 });
     expect(await gateway.row(second.requestId)).toMatchObject({ upstream_name: 'alive', attempts: 1 });
-    expect((await gateway.admin.get(`/upstreams/${dead.id}`)).body).toMatchObject({ state: 'unreachable' });
+    expect((await gateway.admin.get(`/upstreams/${dead.id}`)).body).toMatchObject({ state: 'open', circuit: 'open' });
   });
 
   it('answers 502 when none can be reached, and nothing was used', async () => {

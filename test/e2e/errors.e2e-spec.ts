@@ -130,7 +130,6 @@ describe('a request that is not allowed or not understood', () => {
     ['POST', '/v1/chat/completions', 'wire_api = "responses"'],
     ['POST', '/chat/completions', 'wire_api = "responses"'],
     ['POST', '/v1/completions', '/v1/responses'],
-    ['GET', '/v1/responses', 'POST /v1/responses'],
     ['POST', '/api/v1/responses', 'POST /v1/responses'],
     ['GET', '/v1/unknown?key=secret', 'POST /v1/responses'],
     ['GET', '/v1/%zz', 'POST /v1/responses'],
@@ -146,10 +145,26 @@ describe('a request that is not allowed or not understood', () => {
     await expectRefusal(await send(body), invalid(413, 'request_too_large'));
   });
 
-  it('is answered 415 when its body is encoded', async () => {
-    const answer = await send('x', { headers: { 'content-encoding': 'zstd' } });
-    await expectRefusal(answer, invalid(415, 'unsupported_content_encoding'));
-    expect(answer.headers['accept-encoding']).toBe('identity');
+  it.each(['compress', 'gzip, gzip', 'gzip, identity'])(
+    'is answered 415 when its body is encoded as %s',
+    async (encoding) => {
+      const answer = await send('x', { headers: { 'content-encoding': encoding } });
+      await expectRefusal(answer, invalid(415, 'unsupported_content_encoding'));
+      expect(answer.headers['accept-encoding']).toBe('zstd, gzip, br, deflate');
+    },
+  );
+
+  it.each([
+    ['GET', '/v1/responses'],
+    ['HEAD', '/v1/responses'],
+    ['HEAD', '/responses'],
+    ['DELETE', '/responses/'],
+  ])('is answered 405 on %s %s, and 401 without a key, as `codex doctor` expects', async (method, path) => {
+    const answer = await send(null, { method, path });
+    expect(answer.status).toBe(405);
+    expect(answer.headers.allow).toBe('POST');
+    expect(await gateway.row(answer.requestId)).toMatchObject({ status: 405, error_code: 'method_not_allowed' });
+    expect((await call(gateway.url, null, { method, path })).status).toBe(401);
   });
 
   it('stores texts that PostgreSQL cannot hold in a form that it can', async () => {

@@ -27,7 +27,6 @@ describe('POST /v1/responses', () => {
     ],
     ['with reasoning, keep-alives and a [DONE] at the end', { reasoning: true, keepalive: true, done_marker: true }],
     ['with an event of 3 MB', { big_event_bytes: 3_000_000 }],
-    ['without the last blank line', { final_blank_line: false }],
   ];
 
   it.each(scripts)('hands the client the very bytes that the upstream sent %s', async (_, script) => {
@@ -52,6 +51,14 @@ describe('POST /v1/responses', () => {
       response_bytes: answer.body.length,
       attempts: 1,
     });
+  });
+
+  it('adds the blank line that is missing at the end: without it Codex would not see the last event', async () => {
+    const exchange = simulator.nextExchange();
+    const script = directive({ final_blank_line: false });
+    const answer = await call(gateway.url, callBody(`hello ${script}`), { secret });
+    expect(answer.body.toString()).toBe(`${(await exchange).sentBytes.toString()}\n`);
+    expect(await gateway.row(answer.requestId)).toMatchObject({ outcome: 'ok', usage_source: 'terminal_event' });
   });
 
   it('hands the upstream the very bytes that the client sent', async () => {

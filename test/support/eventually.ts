@@ -4,8 +4,12 @@ const ATTEMPT_EVERY_MS = 20;
 const GIVE_UP_MS = 5_000;
 
 /** Asks again and again until there is an answer; for what becomes true by itself, such as a row that is on its way. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const deadline = performance.now() + GIVE_UP_MS;
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+  giveUpMs = GIVE_UP_MS,
+): Promise<T> {
+  const deadline = performance.now() + giveUpMs;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
