@@ -192,7 +192,7 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     keep_alives: record.keepAlives,
     client_left_action: record.clientLeftAction,
     last_event: record.lastEvent,
-    decision: (record.decision ?? null) as object | null,
+    decision: storableJson(record.decision),
   };
 }
 
@@ -209,6 +209,14 @@ function toAttemptCell({ upstreamId, upstreamName, status, problem, durationMs }
 /** PostgreSQL stores neither NUL nor lone surrogates: one such text would make it refuse the whole batch. */
 function storable(text: string | null, lengthMax: number): string | null {
   return text === null ? null : text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
+}
+
+/** The same for every text inside a value that becomes JSON. */
+function storableJson(value: unknown): object | null {
+  if (value === null || value === undefined) return null;
+  return JSON.parse(JSON.stringify(value), (_, part: unknown) =>
+    typeof part === 'string' ? storable(part, 2_000) : part,
+  ) as object;
 }
 
 function roundMs(ms: number): number {

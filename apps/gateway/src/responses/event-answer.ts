@@ -88,6 +88,8 @@ export class EventAnswer implements Answer {
     const { tap } = this;
     record.errorCode = tap.terminal?.errorCode ?? record.errorCode ?? failure.event.code;
     record.lastEvent ??= tap.lastEventType();
+    // The upstream has said itself that it failed, if not in the form of an end.
+    if (tap.terminal) record.noteRefused();
     const event = responseFailedEvent({
       responseId: tap.responseId ?? `resp_${record.id.replaceAll('-', '')}`,
       sequenceNumber: tap.nextSequenceNumber(),
