@@ -3,6 +3,7 @@ export { type Outcome, outcomeOf } from './outcome.js';
 export { PartitionKeeper } from './partition-keeper.js';
 export { RequestLog } from './request-log.js';
 export {
+  type Answering,
   type ClientLeftAction,
   type RequestKind,
   RequestRecord,

@@ -29,6 +29,12 @@ export interface UpstreamAttempt {
   readonly durationMs: number;
 }
 
+/** Whoever answers a request. */
+export interface Answering {
+  /** The response has closed, the record has not yet: it closes when the promise resolves. */
+  onResponseClosed(): Promise<void> | null;
+}
+
 /**
  * How far a request's usage is settled.
  * - `open`: the request is running
@@ -100,8 +106,8 @@ export class RequestRecord {
   lastEvent: string | null = null;
   /** Of a refused request: the checks that led to it. */
   decision: unknown = null;
-  /** Whoever answers is told here that the response has closed, before the record does; it closes when the promise resolves. */
-  onResponseClosed: (() => Promise<void> | null) | null = null;
+  /** Whoever answers, until the record is closed. */
+  answering: Answering | null = null;
   requestBytes = 0;
   responseBytes = 0;
   sessionId: string | null = null;

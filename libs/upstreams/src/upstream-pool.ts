@@ -1,5 +1,6 @@
 import { buildConnector, Client, Pool } from 'undici';
 import type { Socket } from 'node:net';
+import { holdWhileWriting } from '@app/runtime';
 import { AddressDeniedError, type AddressPolicy } from './address-policy.js';
 import { hostOf, serviceOf } from './base-url.js';
 
@@ -34,11 +35,17 @@ export function makeUpstreamPool(options: UpstreamPoolOptions): Pool {
   const { origin, isDemo, httpProxy } = options;
   const policy = isDemo ? options.policy.forSimulator() : options.policy;
   const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+  const connect =
+    httpProxy === null
+      ? directConnector(policy, new URL(origin), timeoutMs)
+      : tunnelConnector(policy, new URL(origin), new URL(httpProxy), timeoutMs);
   return new Pool(origin, {
-    connect:
-      httpProxy === null
-        ? directConnector(policy, new URL(origin), timeoutMs)
-        : tunnelConnector(policy, new URL(origin), new URL(httpProxy), timeoutMs),
+    connect: (target, callback) =>
+      connect(target, (...[error, socket]) => {
+        if (error) return callback(error, null);
+        holdWhileWriting(socket);
+        return callback(null, socket);
+      }),
     headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     bodyTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,

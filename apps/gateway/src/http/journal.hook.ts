@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type RequestLog, RequestRecord } from '@app/journal';
-import type { Clock } from '@app/runtime';
+import { type Clock, pooledMemoryOf } from '@app/runtime';
 import type { GatewayMetrics } from '../health/gateway-metrics.js';
 import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
 import { newRequestId } from './request-id.js';
@@ -31,11 +31,14 @@ export function journalRequests(fastify: FastifyInstance, { log, metrics, clock 
       record.close(clock.monotonic());
       metrics.requestEnded(record);
       log.add(record);
+      releaseBody(request as GatewayRequest);
     };
     reply.raw.once('close', () => {
       noteEnd(record, reply);
       // An answer that its group wants to be read to its end goes on without the client; some rows wait for a look-up.
-      const ended = record.onResponseClosed?.() ?? record.settling;
+      const ended = record.answering?.onResponseClosed() ?? record.settling;
+      // The record waits for its batch, for hours while PostgreSQL is away: it must not hold the request's body meanwhile.
+      record.answering = record.settling = null;
       if (ended) void ended.then(close);
       else close();
     });
@@ -54,6 +57,13 @@ function openRecord(request: FastifyRequest, clock: Clock): RequestRecord {
   record.clientRequestId = single(headers['x-client-request-id']);
   record.requestBytes = Number(headers['content-length'] ?? 0) || 0;
   return record;
+}
+
+/** Nobody reads the body of a closed request; sockets that still do hold its memory themselves. */
+function releaseBody(request: GatewayRequest): void {
+  const { body } = request;
+  request.body = null;
+  if (Buffer.isBuffer(body)) pooledMemoryOf(body)?.release();
 }
 
 function noteEnd(record: RequestRecord, reply: FastifyReply): void {

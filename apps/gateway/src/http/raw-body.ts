@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AdminProblem } from './admin-problem.js';
-import { type GatewayRequest, isDataPlane } from './gateway-request.js';
+import { type GatewayRequest, isDataPlane, routeOf } from './gateway-request.js';
 import { contentEncodingOf } from './request-body/content-encoding.js';
 import { type BodyLimits, receiveBody } from './request-body/receive-body.js';
 
@@ -16,6 +16,9 @@ const LIMITS: BodyLimits = {
   paceFromMs: 5_000,
   bytesPerSecondMin: 8 * 1024,
 };
+/** Their bodies are large and many, and nobody reads them when the request is closed. */
+const MAKES_RESPONSE = /^(?:\/v1)?\/responses(?:\/compact)?$/;
+const ADMIN_BODY = { encoding: null, wireBytes: 0, isPooled: false };
 const ADMIN_LIMITS: BodyLimits = { ...LIMITS, bytesMax: ADMIN_BODY_BYTES_MAX };
 
 /** Keeps the data plane's bodies as the client's bytes, decoded, whatever their type; parses the admin API's as JSON. */
@@ -28,13 +31,18 @@ export function keepRawBodies(fastify: FastifyInstance): void {
 
 async function receiveCall(request: GatewayRequest, payload: IncomingMessage): Promise<Buffer> {
   const { record, headers } = request;
-  const { body, wireBytes } = await receiveBody(payload, contentEncodingOf(headers['content-encoding']), LIMITS);
+  const expected = {
+    encoding: contentEncodingOf(headers['content-encoding']),
+    wireBytes: record.requestBytes,
+    isPooled: MAKES_RESPONSE.test(routeOf(request)),
+  };
+  const { body, wireBytes } = await receiveBody(payload, expected, LIMITS);
   record.requestBytes = wireBytes;
   return body;
 }
 
 async function receiveJson(payload: IncomingMessage): Promise<unknown> {
-  const { body } = await receiveBody(payload, null, ADMIN_LIMITS);
+  const { body } = await receiveBody(payload, ADMIN_BODY, ADMIN_LIMITS);
   if (body.length === 0) return undefined;
   try {
     return JSON.parse(body.toString('utf8'));

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { RequestRecord } from '@app/journal';
+import type { Answering, RequestRecord } from '@app/journal';
 import type { ModelPrice } from '@app/models';
 import type { GatewayError } from '@app/protocol';
 import type { AnswerSink, AttemptFailure, Forwarding, TransportError } from '@app/upstreams';
@@ -29,7 +29,7 @@ export interface PumpOptions {
 }
 
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
-export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer {
+export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering {
   private readonly response: ServerResponse;
   private forwarding: Forwarding | null = null;
   private resolve: () => void = () => undefined;
@@ -71,7 +71,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer {
       const forwarding = connect(this);
       this.forwarding = forwarding;
       this.record.attempts = forwarding.attempts;
-      this.record.onResponseClosed = () => this.onResponseClosed();
+      this.record.answering = this;
       this.keeper.opened(this);
       this.response.on('drain', () => this.onClientReads());
       forwarding.start();
@@ -269,7 +269,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer {
   }
 
   /** The connection to the client has done its work, or is gone. A promise: the upstream is read on, until it resolves. */
-  private onResponseClosed(): Promise<void> | null {
+  onResponseClosed(): Promise<void> | null {
     this.resolve();
     const { record, forwarding } = this;
     if (!this.isDone && !record.isComplete && this.options.isDrained) {

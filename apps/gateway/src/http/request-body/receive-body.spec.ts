@@ -9,6 +9,7 @@ import { type ContentEncoding, contentEncodingOf } from './content-encoding.js';
 import { type BodyLimits, type ReceivedBody, receiveBody } from './receive-body.js';
 
 const MIB = 1024 * 1024;
+const UNKNOWN = { encoding: null, wireBytes: 0, isPooled: false };
 const LIMITS: BodyLimits = {
   bytesMax: 64 * MIB,
   ratioMax: 100,
@@ -44,7 +45,8 @@ function receive(
   encoding: ContentEncoding | null,
   { pieceBytes, ...limits }: Partial<BodyLimits> & { pieceBytes?: number } = {},
 ): Promise<ReceivedBody> {
-  return receiveBody(payload(bytes, pieceBytes), encoding, { ...LIMITS, ...limits });
+  const expected = { encoding, wireBytes: bytes.length, isPooled: true };
+  return receiveBody(payload(bytes, pieceBytes), expected, { ...LIMITS, ...limits });
 }
 
 async function refusal(received: Promise<ReceivedBody>): Promise<{ status: number; code: string; message: string }> {
@@ -76,7 +78,7 @@ describe('receiveBody', () => {
 
   it('reads and drops the rest of what it refuses, so that its sender gets to see the answer', async () => {
     const source = new PassThrough();
-    const received = receiveBody(source, null, { ...LIMITS, bytesMax: 10 });
+    const received = receiveBody(source, UNKNOWN, { ...LIMITS, bytesMax: 10 });
     source.write('0123456789a');
     expect(await refusal(received)).toMatchObject(TOO_LARGE);
     source.end(spaces);
@@ -85,7 +87,7 @@ describe('receiveBody', () => {
 
   it('ends when the sender is gone', async () => {
     const source = new PassThrough();
-    const received = receiveBody(source, null, LIMITS);
+    const received = receiveBody(source, UNKNOWN, LIMITS);
     source.write('{');
     source.destroy();
     await expect(received).rejects.toThrow('the client left');
@@ -94,7 +96,7 @@ describe('receiveBody', () => {
   it('refuses a body that comes too slowly, and waits for one that is slow enough', async () => {
     const source = new PassThrough();
     const slow = { ...LIMITS, paceFromMs: 20, bytesPerSecondMin: 1000 };
-    const received = receiveBody(source, null, slow);
+    const received = receiveBody(source, UNKNOWN, slow);
     source.write('{');
     expect(await refusal(received)).toMatchObject({ status: 408, code: 'request_timeout' });
     source.destroy();
@@ -116,7 +118,7 @@ describe.each(CASES)('receiveBody of %s', (_, encoding, compressed, bomb) => {
     // zlib reaches 1000:1; brotli and zstd go far beyond.
     expect(spaces.length / bytes.length).toBeGreaterThan(900);
     const source = payload(bytes, 1000);
-    const refused = await refusal(receiveBody(source, encoding, LIMITS));
+    const refused = await refusal(receiveBody(source, { ...UNKNOWN, encoding }, LIMITS));
     expect(refused).toMatchObject({ ...TOO_LARGE, message: expect.stringContaining('100 times') });
     await finished(source, { writable: false });
   });

@@ -1,6 +1,7 @@
 import type { Readable, Transform } from 'node:stream';
 import { errors, type GatewayError } from '@app/protocol';
 import { bodyDecoder, type ContentEncoding } from './content-encoding.js';
+import { GatheredBytes } from './gathered-bytes.js';
 
 /** What a body may cost. */
 export interface BodyLimits {
@@ -22,24 +23,33 @@ export interface ReceivedBody {
   wireBytes: number;
 }
 
+/** What is known of a body before it comes. */
+export interface ExpectedBody {
+  readonly encoding: ContentEncoding | null;
+  /** How many bytes are to come, encoded; 0 when that is not known. */
+  readonly wireBytes: number;
+  /** Whether it may be put into pooled memory, which the caller then holds. */
+  readonly isPooled: boolean;
+}
+
 /**
  * Receives a body whole. A body that is refused, too large or not what its encoding says, is refused at once and holds no
  * memory, while the rest of it is read and dropped, so that its sender gets to see the answer.
  */
 export function receiveBody(
   payload: Readable,
-  encoding: ContentEncoding | null,
+  expected: ExpectedBody,
   limits: BodyLimits,
 ): Promise<ReceivedBody> {
-  return new Promise((resolve, reject) => new BodyReceipt(payload, encoding, limits, resolve, reject));
+  return new Promise((resolve, reject) => new BodyReceipt(payload, expected, limits, resolve, reject));
 }
 
 class BodyReceipt {
+  private readonly encoding: ContentEncoding | null;
+  private readonly gathered: GatheredBytes;
   private readonly startedAtMs = performance.now();
   private pace: NodeJS.Timeout;
   private wireBytes = 0;
-  private bodyBytes = 0;
-  private chunks: Buffer[] = [];
   private decoder: Transform | null = null;
   private isDecoded = false;
   private isComplete = false;
@@ -47,41 +57,49 @@ class BodyReceipt {
 
   constructor(
     private readonly payload: Readable,
-    private readonly encoding: ContentEncoding | null,
+    { encoding, wireBytes, isPooled }: ExpectedBody,
     private readonly limits: BodyLimits,
     private readonly resolve: (received: ReceivedBody) => void,
     private readonly reject: (error: Error) => void,
   ) {
-    this.pace = setTimeout(this.checkPace, limits.paceFromMs);
-    payload.on('data', this.onData).on('end', this.onEnd).on('error', this.onGone).on('close', this.onGone);
+    this.encoding = encoding;
+    this.gathered = new GatheredBytes(encoding === null ? wireBytes : 0, isPooled);
+    this.pace = this.checkPaceLater();
+    // Not `onData = () => …` in the class: V8 makes a function that is assigned to a property old from birth, and with it
+    // everything that it reaches, the whole body, until the next full collection.
+    payload
+      .on('data', (chunk: Buffer) => this.onData(chunk))
+      .on('end', () => this.onEnd())
+      .on('error', (error: Error) => this.onGone(error))
+      .on('close', () => this.onGone());
   }
 
-  private readonly onData = (chunk: Buffer): void => {
+  private onData(chunk: Buffer): void {
     if (this.isSettled) return;
     this.wireBytes += chunk.length;
     if (this.wireBytes > this.limits.bytesMax) return this.refuse(errors.requestTooLarge(this.limits.bytesMax));
-    if (this.encoding === null) return void this.chunks.push(chunk);
+    if (this.encoding === null) return this.gathered.add(chunk);
     if (this.isDecoded) return this.refuse(errors.undecodableBody(this.encoding));
     this.decoder ??= this.startDecoder(this.encoding, chunk);
     if (!this.decoder.write(chunk)) this.payload.pause();
-  };
+  }
 
-  private readonly onEnd = (): void => {
+  private onEnd(): void {
     if (this.isSettled) return;
     this.isComplete = true;
     clearTimeout(this.pace);
     if (this.encoding === null || this.wireBytes === 0) return this.finish();
     if (this.isDecoded) this.finishDecoded();
     else this.decoder?.end();
-  };
+  }
 
-  private readonly onGone = (error?: Error): void => {
+  private onGone(error?: Error): void {
     if (!this.isComplete) this.fail(error ?? new Error('the client left before the end of its body'));
-  };
+  }
 
   private startDecoder(encoding: ContentEncoding, firstBytes: Buffer): Transform {
     return bodyDecoder(encoding, firstBytes)
-      .on('data', this.onDecoded)
+      .on('data', (chunk: Buffer) => this.onDecoded(chunk))
       .on('drain', () => this.payload.resume())
       .on('error', (cause: Error) => this.refuse(errors.undecodableBody(encoding, cause)))
       .on('end', () => {
@@ -92,16 +110,16 @@ class BodyReceipt {
       });
   }
 
-  private readonly onDecoded = (chunk: Buffer): void => {
+  private onDecoded(chunk: Buffer): void {
     if (this.isSettled) return;
     const { bytesMax, ratioMax, ratioFreeBytes } = this.limits;
-    this.bodyBytes += chunk.length;
-    this.chunks.push(chunk);
-    if (this.bodyBytes > bytesMax) this.refuse(errors.requestTooLarge(bytesMax));
-    else if (this.bodyBytes > ratioFreeBytes && this.bodyBytes > this.wireBytes * ratioMax) {
+    const bodyBytes = this.gathered.length + chunk.length;
+    if (bodyBytes > bytesMax) return this.refuse(errors.requestTooLarge(bytesMax));
+    this.gathered.add(chunk);
+    if (bodyBytes > ratioFreeBytes && bodyBytes > this.wireBytes * ratioMax) {
       this.refuse(errors.bodyUnpacksTooFar(ratioMax));
     }
-  };
+  }
 
   /** zlib ends silently where its format ends, whatever follows. */
   private finishDecoded(): void {
@@ -115,15 +133,18 @@ class BodyReceipt {
   private finish(): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    // Always a copy: a chunk is a view of what the socket has read, and would keep all of that.
-    this.resolve({ body: Buffer.concat(this.chunks), wireBytes: this.wireBytes });
+    this.resolve({ body: this.gathered.take(), wireBytes: this.wireBytes });
   }
 
-  private readonly checkPace = (): void => {
+  private checkPaceLater(): NodeJS.Timeout {
+    return setTimeout(() => this.checkPace(), this.limits.paceFromMs);
+  }
+
+  private checkPace(): void {
     const seconds = (performance.now() - this.startedAtMs) / 1000;
     if (this.wireBytes < seconds * this.limits.bytesPerSecondMin) return this.refuse(errors.requestTimeout());
-    this.pace = setTimeout(this.checkPace, this.limits.paceFromMs);
-  };
+    this.pace = this.checkPaceLater();
+  }
 
   private refuse(error: GatewayError): void {
     this.fail(error);
@@ -134,7 +155,7 @@ class BodyReceipt {
     if (this.isSettled) return;
     this.isSettled = true;
     clearTimeout(this.pace);
-    this.chunks = [];
+    this.gathered.drop();
     this.decoder?.destroy();
     this.reject(error);
   }
