@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { directive, type Script, type Simulator } from '../../apps/simulator/src/simulator.js';
 import type { Group, Upstream } from '../../libs/contract/src/index.js';
 import { eventually } from '../support/eventually.js';
@@ -223,4 +224,32 @@ describe('a client that is slow', () => {
       return last > 0 && performance.now() - sinceMs > 250 ? last : undefined;
     });
   }
+});
+
+describe('a client that closes its side behind its request, and waits', () => {
+  /** Everything that comes back on a socket whose own side is closed. */
+  async function halfClosed(body: string | Buffer): Promise<string> {
+    const { hostname, port } = new URL(gateway.url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const head =
+      `POST /v1/responses HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${secret}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+    socket.end(Buffer.concat([Buffer.from(head), Buffer.from(body)]));
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  it('gets its stream to the end', async () => {
+    const text = await halfClosed(bodyOf({ deltas: 5, delta_delay_ms: 100 }));
+    expect(text).toContain('event: response.completed');
+    const id = /x-request-id: (\S+)/i.exec(text)?.[1] ?? '';
+    expect(await rowOf({ requestId: id })).toMatchObject({ outcome: 'ok', status: 200 });
+  });
+
+  it('gets its JSON, behind a 102 that asked whether it is still there', async () => {
+    const text = await halfClosed(callBody(`hello ${directive({ first_delay_ms: 200 })}`, { stream: false }));
+    expect(text).toMatch(/^(?:HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 OK\r\n/);
+    expect(text).toContain('"status":"completed"');
+  });
 });

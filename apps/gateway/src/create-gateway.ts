@@ -52,6 +52,8 @@ export async function createGateway(
   });
   admitRequests(fastify, { metrics: app.get(GatewayMetrics), inFlightMax });
   const { server } = fastify;
+  // A client may close its side behind its request (RFC 9112 §9.6); client-departure.ts tells it from one that has left.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   server.maxConnections = inFlightMax + CONNECTIONS_BEYOND_IN_FLIGHT;
   // Node would answer these by itself.
   for (const event of ['checkContinue', 'checkExpectation']) {

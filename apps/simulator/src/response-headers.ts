@@ -30,7 +30,8 @@ export function serviceHeaders(exchange: Exchange, contentType: string): Outgoin
 export function modelHeaders(exchange: Exchange, contentType: string, model: string): OutgoingHttpHeaders {
   return {
     ...serviceHeaders(exchange, contentType),
-    'openai-model': model,
+    // A name that no header can hold is left out.
+    ...(/^[\x20-\x7E]*$/.test(model) ? { 'openai-model': model } : {}),
     'x-codex-turn-state': exchange.headers['x-codex-turn-state'] ?? newSealedText(48),
   };
 }

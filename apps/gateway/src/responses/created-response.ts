@@ -6,6 +6,7 @@ import { EncryptedContentOrigins, StoredResponses } from '@app/stored-responses'
 import { UpstreamDirectory } from '@app/upstreams';
 import type { AnswerRule } from './answer-rule.js';
 
+const SEALED = '"encrypted_content"';
 const RUNNING = new Set(['queued', 'in_progress']);
 
 /** Makes the rule for a new response of a group. */
@@ -53,7 +54,9 @@ class CreatedResponse implements AnswerRule {
   settle(summary: ResponseSummary, source: UsageSource, body: Buffer | null): void {
     const { record, price } = this.creation;
     record.settle(summary, source, price);
-    const items = body ? readOutputItems(body) : [];
+    // Most answers are neither kept nor sealed: their items need not be looked for.
+    const isTelling = body !== null && (this.isKept() || body.includes(SEALED));
+    const items = isTelling ? readOutputItems(body) : [];
     const itemIds = items.flatMap(({ id }) => (id === null ? [] : [id]));
     this.note(record.responseId, itemIds, summary.status !== null && RUNNING.has(summary.status));
     const sealed = items.flatMap(({ encryptedContent }) =>
@@ -70,11 +73,16 @@ class CreatedResponse implements AnswerRule {
     return true;
   }
 
+  /** Whether the upstream keeps the response. */
+  private isKept(): boolean {
+    const { call, record, isStorable } = this.creation;
+    return isStorable && call.store && this.all.directory.find(record.upstreamId ?? '')?.kind !== 'codex';
+  }
+
   private note(responseId: string | null, itemIds: readonly string[], isUsagePending: boolean | null): void {
-    const { groupId, call, record, isStorable } = this.creation;
+    const { groupId, record } = this.creation;
     const { upstreamId, model } = record;
-    const isKept = isStorable && call.store && this.all.directory.find(upstreamId ?? '')?.kind !== 'codex';
-    if (!isKept || upstreamId === null) return;
+    if (!this.isKept() || upstreamId === null) return;
     this.all.stored.note(groupId, { responseId, itemIds, upstreamId, model, isUsagePending });
   }
 }

@@ -9,6 +9,7 @@ import type { Answer, AnswerContext, ClientSide } from './answer.js';
 import type { AnswerRule } from './answer-rule.js';
 import type { AnswerKeeper } from './answer-keeper.js';
 import { finalError, shutDown, tookTooLong, transportFailure, unusable } from './attempt-failures.js';
+import { type ProbedAnswer, watchForDeparture } from './client-departure.js';
 import { EventAnswer } from './event-answer.js';
 import { EventsFromJson } from './events-from-json.js';
 import { JsonAnswer } from './json-answer.js';
@@ -29,7 +30,7 @@ export interface PumpOptions {
 }
 
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
-export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering {
+export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering, ProbedAnswer {
   private readonly response: ServerResponse;
   private forwarding: Forwarding | null = null;
   private resolve: () => void = () => undefined;
@@ -74,6 +75,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
       this.record.answering = this;
       this.keeper.opened(this);
       this.response.on('drain', () => this.onClientReads());
+      watchForDeparture(this.reply, this);
       forwarding.start();
       this.noteUpstream();
     });
@@ -147,6 +149,18 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     const failure = transportFailure(error, wasSent);
     const ours = this.isHeadSent ? null : this.options.rule.refusal(null, error);
     this.fail(ours ? { ...failure, error: ours } : failure);
+  }
+
+  get isSettled(): boolean {
+    return this.isDone || this.isDetached;
+  }
+
+  probe(): boolean {
+    if (this.isHeadSent) return this.answer?.keepAlive() ?? false;
+    const { httpVersionMajor, httpVersionMinor } = this.reply.request.raw;
+    if (httpVersionMajor === 1 && httpVersionMinor === 0) return false;
+    this.response.writeProcessing();
+    return true;
   }
 
   get isHeadSent(): boolean {

@@ -36,11 +36,7 @@ export interface ExpectedBody {
  * Receives a body whole. A body that is refused, too large or not what its encoding says, is refused at once and holds no
  * memory, while the rest of it is read and dropped, so that its sender gets to see the answer.
  */
-export function receiveBody(
-  payload: Readable,
-  expected: ExpectedBody,
-  limits: BodyLimits,
-): Promise<ReceivedBody> {
+export function receiveBody(payload: Readable, expected: ExpectedBody, limits: BodyLimits): Promise<ReceivedBody> {
   return new Promise((resolve, reject) => new BodyReceipt(payload, expected, limits, resolve, reject));
 }
 
