@@ -8,12 +8,14 @@ import { type Scene, startScene } from '../support/scene.js';
 const CALLS = 240;
 const AT_ONCE = 24;
 /** From one piece to what fills every buffer on the way. */
-const TEXT_BYTES = [100_000, 300_000, 1_100_000, 3_000_000];
+const TEXT_BYTES = [100_000, 1_100_000, 3_900_000];
 const ANSWER = '{"id":"resp_1","object":"response","status":"completed","output":[],"usage":null}';
 const HEAD = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ANSWER.length}\r\n`;
 
 /** What an upstream may do with a body, by the number of the call. */
-const TEMPERS = ['reads it', 'answers before it has read it', 'closes in the middle', 'reads it slowly'] as const;
+const TEMPERS = ['reads it', 'answers before it reads it', 'closes in the middle', 'reads it slowly'] as const;
+/** Of a call that is answered early: enough for its memory to be wanted again. */
+const READS_LATER_MS = 30;
 
 /** An upstream that notes which requests' bytes came on each connection's calls, and is rude in every way. */
 class RudeUpstream {
@@ -40,7 +42,11 @@ class RudeUpstream {
         if (end === -1) return;
         wanted = end + 4 + Number(/content-length: (\d+)/i.exec(head)?.[1]);
         temper = TEMPERS[this.calls++ % TEMPERS.length] ?? 'reads it';
-        if (temper === 'answers before it has read it') socket.write(`${HEAD}\r\n${ANSWER}`);
+        if (temper === 'answers before it reads it') {
+          socket.pause();
+          socket.write(`${HEAD}\r\n${ANSWER}`);
+          setTimeout(() => socket.resume(), READS_LATER_MS);
+        }
       }
       if (temper === 'closes in the middle' && bytes > wanted / 2) return void socket.destroy();
       if (temper === 'reads it slowly') {
@@ -51,7 +57,7 @@ class RudeUpstream {
       const all = Buffer.concat(chunks);
       this.check(all.subarray(0, wanted));
       this.bodies++;
-      if (temper !== 'answers before it has read it') socket.write(`${HEAD}\r\n${ANSWER}`);
+      if (temper !== 'answers before it reads it') socket.write(`${HEAD}\r\n${ANSWER}`);
       const rest = all.subarray(wanted);
       [chunks, bytes, wanted] = [[], 0, -1];
       if (rest.length > 0) onData(rest);
