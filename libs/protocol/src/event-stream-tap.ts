@@ -11,6 +11,9 @@ const HEAD_BYTES = 256;
 /** A captured event larger than this is let go: its usage is then missing, the stream is not. */
 const CAPTURE_BYTES_MAX = 32 * 1024 * 1024;
 
+/** From chunks up to this size heads of lines are not copied. */
+const VIEWED_BYTES_MAX = 4 * 1024;
+
 const UNDECIDED = 0;
 const SKIP = 1;
 const CAPTURE = 2;
@@ -55,6 +58,16 @@ export class EventStreamTap {
    * of it.
    */
   push(chunk: Buffer): number {
+    const boundary = this.scan(chunk);
+    // The heads of lines are views of the chunk, and would keep a large one for as long as nothing else comes.
+    if (chunk.length > VIEWED_BYTES_MAX) {
+      this.line = copyOfHead(this.line);
+      this.lastLine = copyOfHead(this.lastLine);
+    }
+    return boundary;
+  }
+
+  private scan(chunk: Buffer): number {
     let boundary = 0;
     let at = 0;
     while (at < chunk.length) {
@@ -213,6 +226,10 @@ export class EventStreamTap {
         if (typeof type === 'string' && type.startsWith('response.')) this.hasContent = true;
     }
   }
+}
+
+function copyOfHead(line: Buffer | null): Buffer | null {
+  return line && Buffer.from(line.subarray(0, HEAD_BYTES));
 }
 
 interface ReadEvent {

@@ -68,7 +68,12 @@ export class Forwarding {
     this.tryCandidate(0);
   }
 
-  /** Lets the upstream go on after `onData` returned false. */
+  /** Holds the upstream back until `resume()`, as `onData` does by returning false. */
+  pause(): void {
+    this.current?.pause();
+  }
+
+  /** Lets the upstream go on. */
   resume(): void {
     this.current?.resume();
   }
@@ -186,6 +191,10 @@ class Attempt implements Dispatcher.DispatchHandler {
     upstream.health.noteStarted(this.startedAtMs);
   }
 
+  pause(): void {
+    this.controller?.pause();
+  }
+
   resume(): void {
     this.controller?.resume();
   }
@@ -221,7 +230,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     else this.wasSent = true;
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // Views of what the socket has read, 64 KB of a fast stream: nobody needs them for as long as it runs.
+    controller.rawHeaders = null;
     if (status < 200 || this.isOver) return;
     this.report.status = status;
     this.sink.onHead(status, headers);

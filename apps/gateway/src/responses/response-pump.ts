@@ -191,7 +191,11 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     if (this.isDetached) return true;
     this.record.responseBytes += bytes.length;
     const isTaken = this.response.write(bytes);
-    if (!isTaken) this.stuckSinceMs ??= this.keeper.clock.monotonic();
+    if (!isTaken) {
+      this.stuckSinceMs ??= this.keeper.clock.monotonic();
+      // Not with the next bytes only: they would have to be held as well.
+      this.forwarding?.pause();
+    }
     return isTaken;
   }
 
