@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { directive, type Script, type Simulator } from '../../apps/simulator/src/simulator.js';
 import type { Group, Upstream } from '../../libs/contract/src/index.js';
@@ -251,5 +252,51 @@ describe('a client that closes its side behind its request, and waits', () => {
     const text = await halfClosed(callBody(`hello ${directive({ first_delay_ms: 200 })}`, { stream: false }));
     expect(text).toMatch(/^(?:HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 OK\r\n/);
     expect(text).toContain('"status":"completed"');
+  });
+});
+
+describe('a client that sends its next request before it has an answer', () => {
+  /** A connection that gets these calls at once. */
+  function pipelined(...bodies: string[]) {
+    const { hostname, port } = new URL(gateway.url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('error', () => undefined);
+    for (const body of bodies) {
+      socket.write(
+        `POST /v1/responses HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${secret}\r\n` +
+          `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      );
+    }
+    return { socket, text: () => Buffer.concat(chunks).toString('utf8') };
+  }
+
+  async function rowsOfLeft(): Promise<number> {
+    const { body } = await gateway.admin.get('/requests?outcome=client_left&limit=200');
+    return (body as { data: FullRow[] }).data.length;
+  }
+
+  it('gets all answers, in order, though it closes its side behind the last request', async () => {
+    const slow = bodyOf({ deltas: 10, delta_delay_ms: 60 });
+    const { socket, text } = pipelined(slow, callBody('hello', { stream: false }));
+    socket.end();
+    await once(socket, 'close');
+    expect(text().match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
+    expect(text().indexOf('event: response.completed')).toBeLessThan(text().lastIndexOf('HTTP/1.1 200 OK'));
+    expect(text()).toMatch(/\r\n0\r\n\r\n/);
+  });
+
+  it('has a row for each of them when it leaves', async () => {
+    const held = bodyOf({ deltas: 20, hold_after_events: 6 });
+    const before = simulator.exchanges.length;
+    const rowsBefore = await rowsOfLeft();
+    const { socket, text } = pipelined(held, held);
+    await eventually('both at the upstream', () => simulator.exchanges.length === before + 2 || undefined);
+    await eventually('events', () => text().includes('"sequence_number":5') || undefined);
+    const [first, second] = simulator.exchanges.slice(before);
+    socket.destroy();
+    await Promise.all([first?.closed, second?.closed]);
+    await eventually('two rows more', async () => (await rowsOfLeft()) === rowsBefore + 2 || undefined);
   });
 });

@@ -34,6 +34,7 @@ describe('a gateway that has as much to do as it may', () => {
     expect(shed.headers['retry-after']).toMatch(/^[1-5]$/);
     expect(await gateway.row(shed.requestId)).toMatchObject({
       status: 503,
+      outcome: 'gateway_error',
       error_code: 'server_is_overloaded',
       error_message: 'shed: in_flight',
       attempts: 0,

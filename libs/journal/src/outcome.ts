@@ -36,7 +36,8 @@ export function outcomeOf(record: RequestRecord): Outcome {
     case 504:
       return 'timeout';
     default:
-      if (record.status >= 500) return 'upstream_error';
+      // Turned away before its kind was known: the gateway has too much to do, or is about to end.
+      if (record.status >= 500) return record.kind === 'other' ? 'gateway_error' : 'upstream_error';
       return record.status >= 400 ? 'client_error' : 'ok';
   }
 }

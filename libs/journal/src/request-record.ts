@@ -33,6 +33,8 @@ export interface UpstreamAttempt {
 export interface Answering {
   /** The response has closed, the record has not yet: it closes when the promise resolves. */
   onResponseClosed(): Promise<void> | null;
+  /** The client has left, or has only closed its side. */
+  onClientSideClosed(): void;
 }
 
 /**

@@ -22,8 +22,6 @@ describe('readResponseCall', () => {
     ['{"input":"hi"}', 'missing_required_parameter', 'model'],
     ['{"model":null}', 'missing_required_parameter', 'model'],
     ['{"model":7}', 'invalid_type', 'model'],
-    ['{"model":"gpt\\u0000"}', 'invalid_type', 'model'],
-    ['{"model":"gpt\x7f"}', 'invalid_type', 'model'],
     ['{"model":"m","stream":"yes"}', 'invalid_type', 'stream'],
     ['{"model":"m"', 'invalid_json', null],
     ['{"model":"m","model":"other"}', 'invalid_json', null],

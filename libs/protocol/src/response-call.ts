@@ -78,8 +78,6 @@ export function readResponseCall(raw: Buffer): ResponseCall {
   if (model.length > MODEL_LENGTH_MAX) {
     throw errors.invalidType('model', `a name of at most ${MODEL_LENGTH_MAX} characters`);
   }
-  // No provider has such a name, and some fail on it instead of saying so.
-  if (/\p{Cc}/u.test(model)) throw errors.invalidType('model', 'a name without control characters');
   const cacheKey = readValue(raw, scan, CACHE_KEY);
   return {
     raw,

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type RequestLog, RequestRecord } from '@app/journal';
 import { type Clock, pooledMemoryOf } from '@app/runtime';
 import type { GatewayMetrics } from '../health/gateway-metrics.js';
+import { type ConnectionWatcher, unwatchConnection, watchConnection } from './connection-watch.js';
 import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
 import { newRequestId } from './request-id.js';
 
@@ -13,9 +14,10 @@ export interface JournalHookDependencies {
 
 /**
  * Opens a record for every data-plane request and logs it exactly once, whatever becomes of the request. It hangs on the
- * response's `close`, because Fastify's onResponse hook is not called when either side breaks off mid-stream.
+ * response's `close` and on the connection's: Fastify's onResponse hook is not called when either side breaks off mid-stream,
+ * and a response that waits behind others of a pipeline is not closed with their connection.
  */
-export function journalRequests(fastify: FastifyInstance, { log, metrics, clock }: JournalHookDependencies): void {
+export function journalRequests(fastify: FastifyInstance, dependencies: JournalHookDependencies): void {
   fastify.decorateRequest('record', null);
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -23,27 +25,60 @@ export function journalRequests(fastify: FastifyInstance, { log, metrics, clock 
       void reply.header('x-request-id', newRequestId());
       return done();
     }
-    const record = openRecord(request, clock);
+    const record = openRecord(request, dependencies.clock);
     (request as GatewayRequest).record = record;
     void reply.header('x-request-id', record.publicId);
-    metrics.requestStarted();
-    const close = () => {
-      record.close(clock.monotonic());
-      metrics.requestEnded(record);
-      log.add(record);
-      releaseBody(request as GatewayRequest);
-    };
-    reply.raw.once('close', () => {
-      noteEnd(record, reply);
-      // An answer that its group wants to be read to its end goes on without the client; some rows wait for a look-up.
-      const ended = record.answering?.onResponseClosed() ?? record.settling;
-      // The record waits for its batch, for hours while PostgreSQL is away: it must not hold the request's body meanwhile.
-      record.answering = record.settling = null;
-      if (ended) void ended.then(close);
-      else close();
-    });
+    const open = new OpenRequest(request as GatewayRequest, reply, dependencies);
+    reply.raw.once('close', () => open.onResponseClosed());
     done();
   });
+}
+
+/** A request from its arrival to the close of its record. */
+class OpenRequest implements ConnectionWatcher {
+  private isResponseClosed = false;
+
+  constructor(
+    private readonly request: GatewayRequest,
+    private readonly reply: FastifyReply,
+    private readonly dependencies: JournalHookDependencies,
+  ) {
+    dependencies.metrics.requestStarted();
+    watchConnection(request.raw.socket, this);
+  }
+
+  onClientSideClosed(): void {
+    this.request.record.answering?.onClientSideClosed();
+  }
+
+  onConnectionClosed(): void {
+    // Whoever has not begun to answer sees by this that nobody waits.
+    this.reply.raw.destroy();
+    this.onResponseClosed();
+  }
+
+  onResponseClosed(): void {
+    if (this.isResponseClosed) return;
+    this.isResponseClosed = true;
+    const { record, raw } = this.request;
+    unwatchConnection(raw.socket, this);
+    noteEnd(record, this.reply);
+    // An answer that its group wants to be read to its end goes on without the client; some rows wait for a look-up.
+    const ended = record.answering?.onResponseClosed() ?? record.settling;
+    // The record waits for its batch, for hours while PostgreSQL is away: it must not hold the request's body meanwhile.
+    record.answering = record.settling = null;
+    if (ended) void ended.then(() => this.close());
+    else this.close();
+  }
+
+  private close(): void {
+    const { clock, log, metrics } = this.dependencies;
+    const { record } = this.request;
+    record.close(clock.monotonic());
+    metrics.requestEnded(record);
+    log.add(record);
+    releaseBody(this.request);
+  }
 }
 
 function openRecord(request: FastifyRequest, clock: Clock): RequestRecord {

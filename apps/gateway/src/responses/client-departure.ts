@@ -1,39 +1,83 @@
-import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import type { RequestRecord } from '@app/journal';
 
 /** An answer as its client's departure concerns it. */
 export interface ProbedAnswer {
   /** Everything is written, or nobody waits for it. */
   readonly isSettled: boolean;
   /** Writes something that means nothing to the client; false when nothing can be written now. */
-  probe(): boolean;
+  keepAlive(): boolean;
+  /** The upstream has said all that matters: ends the response. */
+  finish(): void;
 }
 
 /**
- * When a client is probed, counted from the end of its side. The first probe makes the system of a client that has left
- * send a reset, which only the next write gets to see: that comes soon for clients nearby, and again for those far away.
+ * Waits between probes. The first one makes the system of a client that has left send a reset, which only the next write gets
+ * to see: that comes soon for clients nearby, and again for those far away.
  */
-const PROBES_AFTER_MS = [0, 30, 300, 1_500];
+const WAITS_MS = [0, 30, 270, 1_200] as const;
+/** Further ones, until there is a head: before it nothing else is written that could tell. */
+const WAIT_FOR_HEAD_MS = 5_000;
 
 /**
  * Tells a client that has left from one that has only closed its side, which is legal behind a whole request and wants its
- * answer (RFC 9112 §9.6). Both look the same until something is written. What cannot be probed is taken to have left, as
- * Node does with all of them.
+ * answer (RFC 9112 §9.6). Both look the same until something is written. Who cannot be asked until the last wait is over is
+ * taken to have left, as Node takes all of them.
  */
-export function watchForDeparture({ request, raw: response }: FastifyReply, answer: ProbedAnswer): void {
-  const { socket } = request.raw;
-  let timers: NodeJS.Timeout[] = [];
-  const onEnd = (): void => {
-    timers = PROBES_AFTER_MS.map((afterMs) => setTimeout(() => probe(socket, answer), afterMs));
-  };
-  socket.once('end', onEnd);
-  response.once('close', () => {
-    socket.off('end', onEnd);
-    for (const timer of timers) clearTimeout(timer);
-  });
-  if (socket.readableEnded) onEnd();
-}
+export class DepartureProbe {
+  private timer: NodeJS.Timeout | null = null;
+  private count = 0;
+  /** How much had gone out at the last probe. */
+  private bytes = 0;
 
-function probe(socket: Socket, answer: ProbedAnswer): void {
-  if (answer.isSettled || !answer.probe()) socket.end();
+  constructor(
+    private readonly reply: FastifyReply,
+    private readonly record: RequestRecord,
+    private readonly answer: ProbedAnswer,
+  ) {}
+
+  /** The client has closed its side. */
+  start(): void {
+    if (this.timer === null) this.wait(WAITS_MS[0]);
+  }
+
+  stop(): void {
+    if (this.timer) clearTimeout(this.timer);
+  }
+
+  private wait(ms: number): void {
+    this.timer = setTimeout(() => this.ask(), ms).unref();
+  }
+
+  private ask(): void {
+    const { answer, reply } = this;
+    if (answer.isSettled) return;
+    const { socket, headersSent } = reply.raw;
+    this.count++;
+    // Behind others of a pipeline: they are the ones to be asked.
+    const isAsked = socket === null || this.probe();
+    const nextMs = WAITS_MS[this.count];
+    if (nextMs !== undefined) this.wait(nextMs);
+    else if (!isAsked) socket?.end();
+    else if (!headersSent) this.wait(WAIT_FOR_HEAD_MS);
+  }
+
+  /** False when nothing can be written now, and nothing was since the last time. */
+  private probe(): boolean {
+    const { record, reply, answer } = this;
+    if (record.isComplete) {
+      answer.finish();
+      return true;
+    }
+    if (reply.raw.headersSent) {
+      const hasFlowed = record.responseBytes !== this.bytes;
+      const isAsked = answer.keepAlive();
+      this.bytes = record.responseBytes;
+      return isAsked || hasFlowed;
+    }
+    const { httpVersionMajor, httpVersionMinor } = reply.request.raw;
+    if (httpVersionMajor === 1 && httpVersionMinor === 0) return false;
+    reply.raw.writeProcessing();
+    return true;
+  }
 }

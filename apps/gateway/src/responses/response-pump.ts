@@ -9,7 +9,7 @@ import type { Answer, AnswerContext, ClientSide } from './answer.js';
 import type { AnswerRule } from './answer-rule.js';
 import type { AnswerKeeper } from './answer-keeper.js';
 import { finalError, shutDown, tookTooLong, transportFailure, unusable } from './attempt-failures.js';
-import { type ProbedAnswer, watchForDeparture } from './client-departure.js';
+import { DepartureProbe, type ProbedAnswer } from './client-departure.js';
 import { EventAnswer } from './event-answer.js';
 import { EventsFromJson } from './events-from-json.js';
 import { JsonAnswer } from './json-answer.js';
@@ -49,6 +49,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   /** When the last byte came from the upstream, or the last sign of life went to the client. */
   private quietSinceMs: number;
   private stuckSinceMs: number | null = null;
+  private departure: DepartureProbe | null = null;
 
   constructor(
     private readonly record: RequestRecord,
@@ -75,7 +76,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
       this.record.answering = this;
       this.keeper.opened(this);
       this.response.on('drain', () => this.onClientReads());
-      watchForDeparture(this.reply, this);
+      if (this.reply.request.raw.socket.readableEnded) this.onClientSideClosed();
       forwarding.start();
       this.noteUpstream();
     });
@@ -155,12 +156,17 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     return this.isDone || this.isDetached;
   }
 
-  probe(): boolean {
-    if (this.isHeadSent) return this.answer?.keepAlive() ?? false;
-    const { httpVersionMajor, httpVersionMinor } = this.reply.request.raw;
-    if (httpVersionMajor === 1 && httpVersionMinor === 0) return false;
-    this.response.writeProcessing();
-    return true;
+  onClientSideClosed(): void {
+    this.departure ??= new DepartureProbe(this.reply, this.record, this);
+    this.departure.start();
+  }
+
+  keepAlive(): boolean {
+    return this.answer?.keepAlive() ?? false;
+  }
+
+  finish(): void {
+    this.answer?.end();
   }
 
   get isHeadSent(): boolean {
@@ -289,6 +295,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   /** The connection to the client has done its work, or is gone. A promise: the upstream is read on, until it resolves. */
   onResponseClosed(): Promise<void> | null {
     this.resolve();
+    this.departure?.stop();
     const { record, forwarding } = this;
     if (!this.isDone && !record.isComplete && this.options.isDrained) {
       const drained = this.detach();

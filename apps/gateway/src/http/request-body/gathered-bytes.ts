@@ -1,7 +1,8 @@
 import { PooledBuffer } from '@app/runtime';
 
-/** A length that was only announced is believed up to here; the rest of the room is made when bytes have come. */
-const ANNOUNCED_BYTES_MAX = 4 * 1024 * 1024;
+/** A length that was only announced is believed up to here, and beyond it up to so many times of what has come. */
+const BELIEVED_BYTES = 1024 * 1024;
+const BELIEVED_TIMES = 8;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -48,7 +49,7 @@ export class GatheredBytes {
   }
 
   private grow(length: number): void {
-    const believed = Math.min(this.announced, ANNOUNCED_BYTES_MAX);
+    const believed = Math.min(this.announced, Math.max(BELIEVED_BYTES, BELIEVED_TIMES * length));
     // Twice as large each time: a body is moved once on average, however long it is.
     const wanted = Math.max(length, believed, Math.min(2 * this.bytes.length, this.announced || Infinity));
     const pooled = this.isPooled ? PooledBuffer.take(wanted) : null;
