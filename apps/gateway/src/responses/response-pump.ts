@@ -16,6 +16,8 @@ import { JsonAnswer } from './json-answer.js';
 import { JsonFromEvents } from './json-from-events.js';
 import { answeredHeaders } from './passed-headers.js';
 
+function nothing(): void {}
+
 /** What a pump is told of the call. */
 export interface PumpOptions {
   readonly requestedModel: string;
@@ -33,8 +35,8 @@ export interface PumpOptions {
 export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering, ProbedAnswer {
   private readonly response: ServerResponse;
   private forwarding: Forwarding | null = null;
-  private resolve: () => void = () => undefined;
-  private reject: (error: Error) => void = () => undefined;
+  private resolve: () => void = nothing;
+  private reject: (error: Error) => void = nothing;
   private status = 0;
   private headers: IncomingHttpHeaders = {};
   private answer: Answer | null = null;
