@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
 
 /** What an upstream does with a call, whose body has been read. */
@@ -19,6 +19,7 @@ export class ScriptedUpstream {
   /** For the next calls. */
   behave: Behaviour = (response) => response.writeHead(200, SSE).end(WHOLE_STREAM);
   readonly calls: UpstreamCall[] = [];
+  private readonly closes = new WeakMap<Socket, Promise<number>>();
   private waiters: ((call: UpstreamCall) => void)[] = [];
 
   private constructor(private readonly server: Server) {}
@@ -47,8 +48,18 @@ export class ScriptedUpstream {
     await closed;
   }
 
+  /** One promise for all calls of a connection. */
+  private closeOf(socket: Socket): Promise<number> {
+    let closed = this.closes.get(socket);
+    if (!closed) {
+      closed = new Promise((resolve) => socket.once('close', () => resolve(performance.now())));
+      this.closes.set(socket, closed);
+    }
+    return closed;
+  }
+
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const closed = new Promise<number>((resolve) => request.socket.once('close', () => resolve(performance.now())));
+    const closed = this.closeOf(request.socket);
     const chunks: Buffer[] = [];
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer);
