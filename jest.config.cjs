@@ -27,4 +27,6 @@ module.exports = {
   ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.cjs'],
   testTimeout: 30_000,
+  // Most of a test is waiting for sockets: one worker less than there are cores would leave a small machine half idle.
+  maxWorkers: '100%',
 };

@@ -25,6 +25,8 @@ const WAIT_FOR_HEAD_MS = 5_000;
  * taken to have left, as Node takes all of them.
  */
 export class DepartureProbe {
+  /** Whether the client closed its side before it could have had all of its answer. */
+  private readonly isBeforeEnd: boolean;
   private timer: NodeJS.Timeout | null = null;
   private count = 0;
   /** How much had gone out at the last probe. */
@@ -34,15 +36,20 @@ export class DepartureProbe {
     private readonly reply: FastifyReply,
     private readonly record: RequestRecord,
     private readonly answer: ProbedAnswer,
-  ) {}
+  ) {
+    this.isBeforeEnd = !record.isComplete;
+  }
 
   /** The client has closed its side. */
   start(): void {
     if (this.timer === null) this.wait(WAITS_MS[0]);
   }
 
-  stop(): void {
+  /** The response has closed. The upstream may have come to its end in the moment before the departure was known. */
+  end(): void {
     if (this.timer) clearTimeout(this.timer);
+    const { record, reply, isBeforeEnd } = this;
+    if (isBeforeEnd && record.isComplete && !reply.raw.writableFinished) record.clientLeftAction ??= 'drained';
   }
 
   private wait(ms: number): void {

@@ -297,7 +297,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   /** The connection to the client has done its work, or is gone. A promise: the upstream is read on, until it resolves. */
   onResponseClosed(): Promise<void> | null {
     this.resolve();
-    this.departure?.stop();
+    this.departure?.end();
     const { record, forwarding } = this;
     if (!this.isDone && !record.isComplete && this.options.isDrained) {
       const drained = this.detach();
