@@ -15,7 +15,7 @@ export interface ProbedAnswer {
  * Waits between probes. The first one makes the system of a client that has left send a reset, which only the next write gets
  * to see: that comes soon for clients nearby, and again for those far away.
  */
-const WAITS_MS = [0, 30, 270, 1_200] as const;
+const WAITS_MS = [30, 270, 1_200] as const;
 /** Further ones, until there is a head: before it nothing else is written that could tell. */
 const WAIT_FOR_HEAD_MS = 5_000;
 
@@ -42,14 +42,15 @@ export class DepartureProbe {
 
   /** The client has closed its side. */
   start(): void {
-    if (this.timer === null) this.wait(WAITS_MS[0]);
+    // At once, so that what the upstream sends next finds the connection of a client nearby reset.
+    if (this.timer === null) this.ask();
   }
 
   /** The response has closed. The upstream may have come to its end in the moment before the departure was known. */
   end(): void {
     if (this.timer) clearTimeout(this.timer);
     const { record, reply, isBeforeEnd } = this;
-    if (isBeforeEnd && record.isComplete && !reply.raw.writableFinished) record.clientLeftAction ??= 'drained';
+    if (isBeforeEnd && record.isComplete && reply.request.raw.socket.errored) record.clientLeftAction ??= 'drained';
   }
 
   private wait(ms: number): void {
@@ -60,10 +61,9 @@ export class DepartureProbe {
     const { answer, reply } = this;
     if (answer.isSettled) return;
     const { socket, headersSent } = reply.raw;
-    this.count++;
     // Behind others of a pipeline: they are the ones to be asked.
     const isAsked = socket === null || this.probe();
-    const nextMs = WAITS_MS[this.count];
+    const nextMs = WAITS_MS[this.count++];
     if (nextMs !== undefined) this.wait(nextMs);
     else if (!isAsked) socket?.end();
     else if (!headersSent) this.wait(WAIT_FOR_HEAD_MS);
