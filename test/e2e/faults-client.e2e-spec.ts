@@ -227,18 +227,29 @@ describe('a client that is slow', () => {
   }
 });
 
+/** A connection that gets these calls at once, one behind the other. */
+function sentAtOnce(...bodies: string[]) {
+  const { hostname, port } = new URL(gateway.url);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('error', () => undefined);
+  for (const body of bodies) {
+    socket.write(
+      `POST /v1/responses HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${secret}\r\n` +
+        `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  }
+  return { socket, text: () => Buffer.concat(chunks).toString('utf8') };
+}
+
 describe('a client that closes its side behind its request, and waits', () => {
   /** Everything that comes back on a socket whose own side is closed. */
-  async function halfClosed(body: string | Buffer): Promise<string> {
-    const { hostname, port } = new URL(gateway.url);
-    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-    const head =
-      `POST /v1/responses HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${secret}\r\n` +
-      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
-    socket.end(Buffer.concat([Buffer.from(head), Buffer.from(body)]));
-    const chunks: Buffer[] = [];
-    for await (const chunk of socket) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString('utf8');
+  async function halfClosed(body: string): Promise<string> {
+    const { socket, text } = sentAtOnce(body);
+    socket.end();
+    await once(socket, 'close');
+    return text();
   }
 
   it('gets its stream to the end', async () => {
@@ -256,22 +267,6 @@ describe('a client that closes its side behind its request, and waits', () => {
 });
 
 describe('a client that sends its next request before it has an answer', () => {
-  /** A connection that gets these calls at once. */
-  function pipelined(...bodies: string[]) {
-    const { hostname, port } = new URL(gateway.url);
-    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-    const chunks: Buffer[] = [];
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-    socket.on('error', () => undefined);
-    for (const body of bodies) {
-      socket.write(
-        `POST /v1/responses HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${secret}\r\n` +
-          `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      );
-    }
-    return { socket, text: () => Buffer.concat(chunks).toString('utf8') };
-  }
-
   async function rowsOfLeft(): Promise<number> {
     const { body } = await gateway.admin.get('/requests?outcome=client_left&limit=200');
     return (body as { data: FullRow[] }).data.length;
@@ -279,7 +274,7 @@ describe('a client that sends its next request before it has an answer', () => {
 
   it('gets all answers, in order, though it closes its side behind the last request', async () => {
     const slow = bodyOf({ deltas: 10, delta_delay_ms: 60 });
-    const { socket, text } = pipelined(slow, callBody('hello', { stream: false }));
+    const { socket, text } = sentAtOnce(slow, callBody('hello', { stream: false }));
     socket.end();
     await once(socket, 'close');
     expect(text().match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
@@ -291,7 +286,7 @@ describe('a client that sends its next request before it has an answer', () => {
     const held = bodyOf({ deltas: 20, hold_after_events: 6 });
     const before = simulator.exchanges.length;
     const rowsBefore = await rowsOfLeft();
-    const { socket, text } = pipelined(held, held);
+    const { socket, text } = sentAtOnce(held, held);
     await eventually('both at the upstream', () => simulator.exchanges.length === before + 2 || undefined);
     await eventually('events', () => text().includes('"sequence_number":5') || undefined);
     const [first, second] = simulator.exchanges.slice(before);

@@ -16,19 +16,19 @@ type Watched = Socket & { [WATCH]?: Set<ConnectionWatcher> };
  * which Node never emits for one that waits behind others of a pipeline. One listener serves all requests of a connection.
  */
 export function watchConnection(socket: Watched, watcher: ConnectionWatcher): void {
-  const watchers = socket[WATCH];
-  if (watchers) {
-    watchers.add(watcher);
-    return;
-  }
-  const added = new Set([watcher]);
-  socket[WATCH] = added;
+  const watchers = (socket[WATCH] ??= startWatching(socket));
+  watchers.add(watcher);
+}
+
+function startWatching(socket: Socket): Set<ConnectionWatcher> {
+  const watchers = new Set<ConnectionWatcher>();
   socket.once('end', () => {
-    for (const each of added) each.onClientSideClosed();
+    for (const each of watchers) each.onClientSideClosed();
   });
   socket.once('close', () => {
-    for (const each of added) each.onConnectionClosed();
+    for (const each of watchers) each.onConnectionClosed();
   });
+  return watchers;
 }
 
 export function unwatchConnection(socket: Watched, watcher: ConnectionWatcher): void {
