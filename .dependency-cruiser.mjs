@@ -12,6 +12,7 @@ const libs = {
   journal: ['models', 'protocol', 'contract', 'database', 'runtime'],
   usage: ['database', 'runtime'],
   'stored-responses': ['protocol', 'database', 'runtime'],
+  compaction: ['upstreams', 'protocol', 'database', 'runtime'],
 };
 const apps = {
   gateway: Object.keys(libs),

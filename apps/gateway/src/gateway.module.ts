@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
 import { JournalModule } from '@app/journal';
 import { KeysModule } from '@app/keys';
@@ -55,6 +56,7 @@ export class GatewayModule {
       imports: [
         DatabaseModule.forRoot(databaseUrl),
         UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
+        CompactionModule.forRoot(masterKey),
         RuntimeModule,
         KeysModule,
         JournalModule,

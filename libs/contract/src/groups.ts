@@ -13,6 +13,14 @@ const encryptedContentOnMove = z.enum(['strip', 'refuse']).meta({
     'When a session must leave the upstream that made its encrypted_content: strip what others cannot read, or refuse',
 });
 
+const compactionOutput = z.enum(['both', 'sealed', 'message']).meta({
+  description:
+    "What a compaction of the gateway's own answers at POST /v1/responses/compact beside the messages of the user: a readable summary and a sealed item, or one of them",
+});
+const automaticCompaction = z.boolean().meta({
+  description: "Compact a call that would exceed its model's context_window_tokens, before it goes to the upstream",
+});
+
 export const CreateGroup = z
   .strictObject({
     name: Name,
@@ -20,6 +28,8 @@ export const CreateGroup = z
     models: models.default([]),
     on_client_left: onClientLeft.default('cancel'),
     encrypted_content_on_move: encryptedContentOnMove.default('strip'),
+    compaction_output: compactionOutput.default('both'),
+    automatic_compaction: automaticCompaction.default(false),
   })
   .meta({ id: 'CreateGroup' });
 export type CreateGroup = z.infer<typeof CreateGroup>;
@@ -31,6 +41,8 @@ export const UpdateGroup = z
     models,
     on_client_left: onClientLeft,
     encrypted_content_on_move: encryptedContentOnMove,
+    compaction_output: compactionOutput,
+    automatic_compaction: automaticCompaction,
   })
   .partial()
   .meta({ id: 'UpdateGroup' });
@@ -44,6 +56,8 @@ export const Group = z
     models: z.array(z.string()),
     on_client_left: onClientLeft,
     encrypted_content_on_move: encryptedContentOnMove,
+    compaction_output: compactionOutput,
+    automatic_compaction: automaticCompaction,
     key_count: z.int(),
     created_at: z.string(),
     updated_at: z.string(),

@@ -6,5 +6,6 @@ export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';
 export { ListRequestsQuery, Request, RequestList } from './requests.js';
+export { Settings, UpdateSettings } from './settings.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';
 export { Usage, UsageQuery } from './usage.js';

@@ -34,18 +34,32 @@ const upstreams = z
   .max(100)
   .meta({ description: 'Upstreams that serve it; empty: every upstream that is not limited to other models' });
 
+const contextWindowTokens = z
+  .int()
+  .min(1_000)
+  .max(100_000_000)
+  .nullable()
+  .meta({ description: 'How many tokens the model can read at once; null: not known' });
+
 export const CreateModel = z
   .strictObject({
     name: ModelName,
     aliases: aliases.default([]),
     upstreams: upstreams.default([]),
     prices: PricesInput.nullable().default(null),
+    context_window_tokens: contextWindowTokens.default(null),
   })
   .meta({ id: 'CreateModel' });
 export type CreateModel = z.infer<typeof CreateModel>;
 
 export const UpdateModel = z
-  .strictObject({ name: ModelName, aliases, upstreams, prices: PricesInput.nullable() })
+  .strictObject({
+    name: ModelName,
+    aliases,
+    upstreams,
+    prices: PricesInput.nullable(),
+    context_window_tokens: contextWindowTokens,
+  })
   .partial()
   .meta({ id: 'UpdateModel' });
 export type UpdateModel = z.infer<typeof UpdateModel>;
@@ -64,6 +78,7 @@ export const Model = z
     aliases: z.array(z.string()),
     upstreams: z.array(z.object({ upstream_id: z.string(), upstream_model: z.string().nullable() })),
     prices: Prices.nullable(),
+    context_window_tokens: contextWindowTokens,
     created_at: z.string(),
     updated_at: z.string(),
   })

@@ -17,6 +17,20 @@ const OUTCOMES = [
   'gateway_crash',
 ] as const;
 
+const KINDS = [
+  'response',
+  'compaction',
+  'retrieve',
+  'delete',
+  'cancel',
+  'input_items',
+  'input_tokens',
+  'models',
+  'doctor',
+  'websocket',
+  'other',
+] as const;
+
 export const ListRequestsQuery = PageQuery.extend({
   key: idOf('key').optional(),
   group: idOf('group').optional(),
@@ -27,6 +41,7 @@ export const ListRequestsQuery = PageQuery.extend({
     .regex(/^([1-5]\d\d|[1-5]xx)$/, 'must be a status such as 429, or a class such as 4xx')
     .optional(),
   outcome: z.enum(OUTCOMES).optional(),
+  kind: z.enum(KINDS).optional().meta({ description: 'What was asked for, such as compaction' }),
   session: storableText().max(128).optional(),
   from: Timestamp.optional().meta({ description: 'Started at or after' }),
   to: Timestamp.optional().meta({ description: 'Started before' }),
@@ -35,6 +50,23 @@ export type ListRequestsQuery = z.infer<typeof ListRequestsQuery>;
 
 const text = z.string().nullable();
 const count = z.int().nullable();
+
+const Compaction = z
+  .object({
+    form: z.enum(['endpoint', 'trigger', 'threshold', 'automatic', 'client']).meta({
+      description:
+        'How it was asked for: POST /responses/compact, a compaction_trigger item, context_management, by the policy of the group; client: the client asks for a summary by an ordinary call',
+    }),
+    by: z.enum(['upstream', 'gateway', 'client']).nullable().meta({ description: 'Who made it; null: nobody did' }),
+    tokens_before: count.meta({ description: 'Estimated size of the conversation' }),
+    tokens_after: count.meta({ description: 'Estimated size of what takes its place' }),
+    ratio: z.number().nullable().meta({ description: 'tokens_after divided by tokens_before' }),
+    items_before: count,
+    items_after: count,
+    chunks: count.meta({ description: 'Parts in which a conversation was read that is longer than the window' }),
+    compaction_request: text.meta({ description: 'Of a response: the id of the compaction that it needed' }),
+  })
+  .meta({ id: 'Compaction' });
 
 export const Request = z
   .object({
@@ -90,6 +122,7 @@ export const Request = z
     keep_alives: z.int().meta({ description: 'What the gateway wrote into the stream to keep it open' }),
     client_left_action: z.enum(['cancelled', 'drained', 'drain_capped']).nullable(),
     last_event: text.meta({ description: 'Type of the last event of a stream that did not reach its end' }),
+    compaction: Compaction.nullable().meta({ description: 'Of a compaction, and of a response that needed one' }),
     decision: z.json().nullable().meta({ description: 'Of a refused request: the checks that led to it' }),
   })
   .meta({ id: 'Request' });

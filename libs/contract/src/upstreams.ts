@@ -33,6 +33,10 @@ const streamMode = z.enum(['both', 'stream_only', 'json_only']).meta({
   description:
     'How the upstream can answer. A call that asks for the other way is converted: events into one object, or an object into events',
 });
+const compaction = z.enum(['auto', 'native', 'emulate', 'refuse']).meta({
+  description:
+    'Whether it knows compaction. auto: it is asked, and what it answers is remembered for half an hour; native: what it answers counts; emulate: the gateway has its model write a summary; refuse: no compaction here',
+});
 /** Headers that the gateway itself is answerable for. */
 const OWN_HEADERS =
   /^(?:authorization|host|connection|content-(?:length|type|encoding)|transfer-encoding|accept-encoding|expect|upgrade|te|trailer|keep-alive|proxy-.*|cookie)$/i;
@@ -103,6 +107,7 @@ export const CreateUpstream = z
     http_proxy: httpProxy.default(null),
     cool_down_seconds_max: coolDownSecondsMax.default(60),
     probe_interval_seconds: probeIntervalSeconds.default(null),
+    compaction: compaction.default('auto'),
     enabled: enabled.default(true),
   })
   .meta({ id: 'CreateUpstream' });
@@ -127,6 +132,7 @@ export const UpdateUpstream = z
     http_proxy: httpProxy,
     cool_down_seconds_max: coolDownSecondsMax,
     probe_interval_seconds: probeIntervalSeconds,
+    compaction,
     enabled,
   })
   .partial()
@@ -179,6 +185,7 @@ export const Upstream = z
     http_proxy: z.string().nullable().meta({ description: 'Without its password' }),
     cool_down_seconds_max: z.int(),
     probe_interval_seconds: z.int().nullable(),
+    compaction,
     enabled: z.boolean(),
     demo: z.boolean().meta({ description: 'The bundled simulator; it steps aside once another upstream exists' }),
     state: z.enum(UPSTREAM_STATES).meta({

@@ -1,6 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, PrismaService } from '@app/database';
-import { type EncryptedContentOnMove, type GroupPolicy, modelRule, type OnClientLeft } from './group-policy.js';
+import {
+  type CompactionOutput,
+  type EncryptedContentOnMove,
+  type GroupPolicy,
+  modelRule,
+  type OnClientLeft,
+} from './group-policy.js';
 
 /** All groups, in memory. */
 @Injectable()
@@ -21,7 +27,7 @@ export class GroupDirectory {
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
     this.groups = new Map(
-      rows.map(({ id, name, models, onClientLeft, encryptedContentOnMove }) => [
+      rows.map(({ id, name, models, onClientLeft, encryptedContentOnMove, compactionOutput, automaticCompaction }) => [
         id,
         {
           id,
@@ -29,6 +35,8 @@ export class GroupDirectory {
           models: modelRule(models.map(({ pattern }) => pattern)),
           onClientLeft: onClientLeft as OnClientLeft,
           encryptedContentOnMove: encryptedContentOnMove as EncryptedContentOnMove,
+          compactionOutput: compactionOutput as CompactionOutput,
+          isCompactedAutomatically: automaticCompaction,
         },
       ]),
     );

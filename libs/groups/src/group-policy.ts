@@ -12,6 +12,9 @@ export type OnClientLeft = 'cancel' | 'drain';
 /** What becomes of a session whose `encrypted_content` the next upstream cannot read. */
 export type EncryptedContentOnMove = 'strip' | 'refuse';
 
+/** What a compaction of the gateway's own answers beside the messages of the user. */
+export type CompactionOutput = 'both' | 'sealed' | 'message';
+
 /** What a group may do: plain data on the request path, rebuilt off it. */
 export interface GroupPolicy {
   readonly id: string;
@@ -19,6 +22,9 @@ export interface GroupPolicy {
   readonly models: ModelRule;
   readonly onClientLeft: OnClientLeft;
   readonly encryptedContentOnMove: EncryptedContentOnMove;
+  readonly compactionOutput: CompactionOutput;
+  /** Calls that would exceed their model's window are compacted before. */
+  readonly isCompactedAutomatically: boolean;
 }
 
 /** Compiles patterns in which `*` stands for any run of characters; everything else is literal. No pattern, no model. */

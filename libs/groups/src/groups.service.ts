@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, type Prisma } from '@app/database';
 import { newId } from '@app/runtime';
-import type { EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
+import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
 
 /** A group as stored, with its patterns. */
 export type GroupRow = Prisma.GroupGetPayload<{ include: { models: true; _count: { select: { keys: true } } } }>;
@@ -12,6 +12,8 @@ export interface GroupInput {
   models: readonly string[];
   onClientLeft?: OnClientLeft;
   encryptedContentOnMove?: EncryptedContentOnMove;
+  compactionOutput?: CompactionOutput;
+  automaticCompaction?: boolean;
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;

@@ -1,5 +1,6 @@
 export { GroupDirectory } from './group-directory.js';
 export {
+  type CompactionOutput,
   type EncryptedContentOnMove,
   type GroupPolicy,
   modelRule,

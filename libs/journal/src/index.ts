@@ -5,6 +5,7 @@ export { RequestLog } from './request-log.js';
 export {
   type Answering,
   type ClientLeftAction,
+  type CompactionNote,
   type RequestKind,
   RequestRecord,
   type Settlement,

@@ -29,6 +29,23 @@ export interface UpstreamAttempt {
   readonly durationMs: number;
 }
 
+/** What became of a compaction, or of the one that a response needed. */
+export interface CompactionNote {
+  /** How it was asked for; `automatic`: by the group's policy; `client`: as an ordinary call, for a summary. */
+  readonly form: 'endpoint' | 'trigger' | 'threshold' | 'automatic' | 'client';
+  /** null: nobody made one. */
+  readonly by: 'upstream' | 'gateway' | 'client' | null;
+  /** Estimates. */
+  readonly tokensBefore: number | null;
+  readonly tokensAfter: number | null;
+  readonly itemsBefore: number | null;
+  readonly itemsAfter: number | null;
+  /** Parts in which the conversation was read. */
+  readonly chunks: number | null;
+  /** Public id of the compaction's own record, when it is not this one. */
+  readonly requestId: string | null;
+}
+
 /** Whoever answers a request. */
 export interface Answering {
   /** The response has closed, the record has not yet: it closes when the promise resolves. */
@@ -108,6 +125,10 @@ export class RequestRecord {
   lastEvent: string | null = null;
   /** Of a refused request: the checks that led to it. */
   decision: unknown = null;
+  compaction: CompactionNote | null = null;
+  /** What was used by calls before the one that is settled: a compaction may take more than one. */
+  private earlierUsage: TokenUsage | null = null;
+  private earlierCostNanoUsd = 0n;
   /** Whoever answers, until the record is closed. */
   answering: Answering | null = null;
   requestBytes = 0;
@@ -140,13 +161,35 @@ export class RequestRecord {
     this.servedModel = summary.model ?? this.servedModel;
     this.errorCode = summary.errorCode ?? this.errorCode;
     this.errorMessage = summary.errorMessage ?? this.errorMessage;
-    this.usage = summary.usage;
-    this.usageSource = summary.usage ? source : 'none';
-    if (!summary.usage) this.settlement = 'missing';
+    this.settleUsage(summary.usage, source, price);
+  }
+
+  /** Takes down a call that was answered, and is not the last one that this request needs. */
+  noteEarlierCall(usage: TokenUsage | null, price: ModelPrice | null): void {
+    if (!usage) return;
+    this.earlierUsage = summed(this.earlierUsage, usage);
+    if (price) this.earlierCostNanoUsd += costNanoUsd(usage, price);
+  }
+
+  /** Takes down a request whose calls were all noted before. */
+  settleEarlierCalls(source: UsageSource, price: ModelPrice | null): void {
+    const usage = this.earlierUsage;
+    this.usage = usage;
+    this.usageSource = usage ? source : 'none';
+    if (!usage) return this.settleUnused();
+    this.settlement = price ? 'final' : 'unpriced';
+    this.costNanoUsd = price && this.earlierCostNanoUsd;
+    this.priceId = price?.id ?? null;
+  }
+
+  private settleUsage(usage: TokenUsage | null, source: UsageSource, price: ModelPrice | null): void {
+    this.usage = usage;
+    this.usageSource = usage ? source : 'none';
+    if (!usage) this.settlement = 'missing';
     else if (!price) this.settlement = 'unpriced';
     else {
       this.settlement = 'final';
-      this.costNanoUsd = costNanoUsd(summary.usage, price);
+      this.costNanoUsd = costNanoUsd(usage, price);
       this.priceId = price.id;
     }
   }
@@ -155,6 +198,13 @@ export class RequestRecord {
   noteRefused(): void {
     this.isComplete = true;
     this.responseStatus = 'failed';
+  }
+
+  /** Takes down an answer of the gateway's own that is whole. */
+  noteAnswered(responseId: string): void {
+    this.isComplete = true;
+    this.responseStatus = 'completed';
+    this.responseId = responseId;
   }
 
   /** Takes down what the gateway believes was used by an answer that was cut. */
@@ -191,4 +241,15 @@ export class RequestRecord {
     this.usage = NOTHING_USED;
     this.costNanoUsd = 0n;
   }
+}
+
+function summed(one: TokenUsage | null, other: TokenUsage): TokenUsage {
+  if (!one) return other;
+  return {
+    inputTokens: one.inputTokens + other.inputTokens,
+    cachedTokens: one.cachedTokens + other.cachedTokens,
+    cacheWriteTokens: one.cacheWriteTokens + other.cacheWriteTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    reasoningTokens: one.reasoningTokens + other.reasoningTokens,
+  };
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { outcomeOf } from './outcome.js';
-import type { RequestRecord, UpstreamAttempt } from './request-record.js';
+import type { CompactionNote, RequestRecord, UpstreamAttempt } from './request-record.js';
 
 /** A row of request_log, as the database has it. */
 export interface RequestRow {
@@ -47,6 +47,19 @@ export interface RequestRow {
   client_left_action: string | null;
   last_event: string | null;
   decision: unknown;
+  compaction: CompactionCell | null;
+}
+
+/** What became of a compaction, as the database has it. */
+export interface CompactionCell {
+  form: CompactionNote['form'];
+  by: CompactionNote['by'];
+  tokens_before: number | null;
+  tokens_after: number | null;
+  items_before: number | null;
+  items_after: number | null;
+  chunks: number | null;
+  request_id: string | null;
 }
 
 /** One try of an upstream, as the database has it. */
@@ -103,6 +116,7 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   client_left_action: 'text',
   last_event: 'text',
   decision: 'jsonb',
+  compaction: 'jsonb',
 };
 
 /** Objects and lists are for the columns that hold JSON. */
@@ -193,6 +207,7 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     client_left_action: record.clientLeftAction,
     last_event: record.lastEvent,
     decision: storableJson(record.decision),
+    compaction: record.compaction && toCompactionCell(record.compaction),
   };
 }
 
@@ -203,6 +218,19 @@ function toAttemptCell({ upstreamId, upstreamName, status, problem, durationMs }
     status,
     problem: storable(problem, 300),
     duration_ms: roundMs(durationMs),
+  };
+}
+
+function toCompactionCell(note: CompactionNote): CompactionCell {
+  return {
+    form: note.form,
+    by: note.by,
+    tokens_before: note.tokensBefore,
+    tokens_after: note.tokensAfter,
+    items_before: note.itemsBefore,
+    items_after: note.itemsAfter,
+    chunks: note.chunks,
+    request_id: note.requestId,
   };
 }
 

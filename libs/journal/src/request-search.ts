@@ -12,6 +12,7 @@ export interface RequestFilter {
   /** An exact status, or a class such as 4 for 4xx. */
   status?: { exact: number } | { class: number };
   outcome?: string;
+  kind?: string;
   sessionId?: string;
   from?: Date;
   to?: Date;
@@ -50,7 +51,7 @@ function behind(id: string): Prisma.Sql {
 }
 
 function conditionsOf(filter: RequestFilter): Prisma.Sql[] {
-  const { keyId, groupId, model, upstreamId, status, outcome, sessionId, from, to } = filter;
+  const { keyId, groupId, model, upstreamId, status, outcome, kind, sessionId, from, to } = filter;
   const conditions: Prisma.Sql[] = [];
   if (keyId) conditions.push(Prisma.sql`key_id = ${keyId}::uuid`);
   if (groupId) conditions.push(Prisma.sql`group_id = ${groupId}::uuid`);
@@ -59,6 +60,7 @@ function conditionsOf(filter: RequestFilter): Prisma.Sql[] {
   if (status && 'exact' in status) conditions.push(Prisma.sql`status = ${status.exact}`);
   if (status && 'class' in status) conditions.push(Prisma.sql`status / 100 = ${status.class}`);
   if (outcome) conditions.push(Prisma.sql`outcome = ${outcome}`);
+  if (kind) conditions.push(Prisma.sql`kind = ${kind}`);
   if (sessionId !== undefined) conditions.push(Prisma.sql`session_id = ${sessionId}`);
   if (from) conditions.push(Prisma.sql`started_at >= ${from}`);
   if (to) conditions.push(Prisma.sql`started_at < ${to}`);

@@ -13,6 +13,8 @@ export interface CatalogModel {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly createdAtSeconds: number;
+  /** What it can read at once; null: not known. */
+  readonly contextWindowTokens: number | null;
   /** Empty: every upstream that is not limited to other models. */
   readonly routes: readonly ModelRoute[];
   /** null: the model has no price. */
@@ -55,10 +57,11 @@ export class ModelCatalog {
         prices: { where: { effectiveFrom: { lte: new Date() } }, orderBy: { effectiveFrom: 'desc' }, take: 1 },
       },
     });
-    this.models = rows.map(({ name, aliases, createdAt, upstreams, prices }) => ({
+    this.models = rows.map(({ name, aliases, createdAt, upstreams, prices, contextWindowTokens }) => ({
       name,
       aliases,
       createdAtSeconds: Math.floor(createdAt.getTime() / 1000),
+      contextWindowTokens,
       routes: upstreams.map(({ upstreamId, upstreamModel }) => ({ upstreamId, upstreamModel })),
       price: prices[0] ?? null,
     }));

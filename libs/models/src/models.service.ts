@@ -13,6 +13,8 @@ export interface ModelInput {
   upstreams: readonly ModelRoute[];
   /** null: the model has no price. A change adds a version; what was charged stays as it was. */
   prices: Omit<ModelPrice, 'id'> | null;
+  /** null: not known. */
+  contextWindowTokens?: number | null;
 }
 
 export type ModelRefusal =
@@ -48,7 +50,8 @@ export class ModelsService {
     const result = await this.prisma.$transaction(async (tx) => {
       const refusal = await this.refusal(tx, id, input);
       if (refusal) return refusal;
-      await tx.model.create({ data: { id, name: input.name, aliases: [...new Set(input.aliases)] } });
+      const { name, contextWindowTokens = null } = input;
+      await tx.model.create({ data: { id, name, contextWindowTokens, aliases: [...new Set(input.aliases)] } });
       await this.putRoutes(tx, id, input.upstreams);
       if (input.prices) await this.addPrice(tx, id, input.prices);
       const after = await tx.model.findUniqueOrThrow({ where: { id }, include: WITH_ALL });
@@ -66,10 +69,14 @@ export class ModelsService {
       if (!before) return null;
       const refusal = await this.refusal(tx, id, input);
       if (refusal) return refusal;
-      const { name, aliases, upstreams, prices } = input;
+      const { name, aliases, upstreams, prices, contextWindowTokens } = input;
       await tx.model.update({
         where: { id },
-        data: { ...(name ? { name } : {}), ...(aliases ? { aliases: [...new Set(aliases)] } : {}) },
+        data: {
+          ...(name ? { name } : {}),
+          ...(aliases ? { aliases: [...new Set(aliases)] } : {}),
+          ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
+        },
       });
       if (upstreams) await this.putRoutes(tx, id, upstreams);
       if (prices) await this.addPrice(tx, id, prices);

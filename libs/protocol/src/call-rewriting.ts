@@ -1,4 +1,4 @@
-import { scanTrustedObject } from './json-scan.js';
+import { type ItemScan, scanTrustedObject } from './json-scan.js';
 import { type EncryptedContent, type ResponseCall, spanOfMember } from './response-call.js';
 
 /** What an upstream needs to be different in a call's body. */
@@ -20,6 +20,12 @@ export interface MemberOverride {
   readonly json: string | null;
 }
 
+/** Other JSON in the place of an item of a list; null takes the item out. */
+export interface ItemEdit {
+  readonly item: ItemScan;
+  readonly json: string | null;
+}
+
 interface Edit {
   readonly start: number;
   readonly end: number;
@@ -38,10 +44,29 @@ export function rewriteCall(call: ResponseCall, changes: CallChanges): Buffer {
     edits.push({ ...spanOfMember(call.scan, 'model'), text: JSON.stringify(changes.model) });
   if (changes.storeFalse) addFlag(edits, call, 'store', false);
   if (changes.stream !== null && changes.stream !== call.stream) addFlag(edits, call, 'stream', changes.stream);
-  if (changes.strip.length > 0) edits.push(...itemRemovals(raw, changes.strip));
-  let body = edits.length === 0 ? raw : applied(raw, edits);
-  for (const override of changes.overrides) body = withMember(body, override);
-  return body;
+  if (changes.strip.length > 0)
+    edits.push(
+      ...itemRemovals(
+        raw,
+        changes.strip.map(({ item }) => item),
+      ),
+    );
+  const body = edits.length === 0 ? raw : applied(raw, edits);
+  return withMembers(body, changes.overrides);
+}
+
+/** The bytes with items of their list changed; all other bytes stay as they came. @param edits in the list's order */
+export function withItems(raw: Buffer, edits: readonly ItemEdit[]): Buffer {
+  const removed = edits.flatMap(({ item, json }) => (json === null ? [item] : []));
+  const replaced = edits.flatMap(({ item: { start, end }, json }) =>
+    json === null ? [] : [{ start, end, text: json }],
+  );
+  return applied(raw, [...itemRemovals(raw, removed), ...replaced]);
+}
+
+/** The bytes of a JSON object with top-level members set, or taken out. */
+export function withMembers(body: Buffer, overrides: readonly MemberOverride[]): Buffer {
+  return overrides.reduce(withMember, body);
 }
 
 function addFlag(edits: Edit[], { raw, scan }: ResponseCall, name: 'store' | 'stream', value: boolean): void {
@@ -62,9 +87,9 @@ function applied(raw: Buffer, edits: readonly Edit[]): Buffer {
 }
 
 /** Takes items out of their list, each with one comma. */
-function itemRemovals(raw: Buffer, contents: readonly EncryptedContent[]): Edit[] {
+function itemRemovals(raw: Buffer, items: readonly ItemScan[]): Edit[] {
   const edits: Edit[] = [];
-  for (const { item } of contents) {
+  for (const item of items) {
     const behind = skipSpace(raw, item.end);
     const hasNext = raw[behind] === COMMA;
     const end = hasNext ? behind + 1 : item.end;

@@ -127,6 +127,25 @@ export const errors = {
       'Only the upstream that made the encrypted_content of this session can read it, and it is not available. Try again later, or start a new session.',
       { param: 'input' },
     ),
+  /** The same for one of another group as for one that was changed: it could not be opened. @param index of its item */
+  sealedCompactionUnreadable: (index: number, reason: string) =>
+    new GatewayError(
+      'invalid_encrypted_content',
+      `The compaction at input[${index}] ${reason}. Start a new session, or go on from a history without it.`,
+      { param: `input[${index}].encrypted_content` },
+    ),
+  compactionRefused: (model: string) =>
+    new GatewayError(
+      'responses_compact_not_supported',
+      `Compaction is switched off for the upstreams that serve the model '${model}'. Start a new session with a shorter history, or ask your operator to switch it on.`,
+      { headers: { 'x-should-retry': 'false' } },
+    ),
+  compactionFailed: (reason: string, cause?: unknown) =>
+    new GatewayError(
+      'upstream_error',
+      `The conversation could not be compacted: ${reason}. Nothing has changed: the session can go on as it is. Try again.`,
+      { cause: cause ?? reason },
+    ),
   storedIdsUnavailable: (cause: unknown) =>
     new GatewayError(
       'server_is_overloaded',

@@ -4,14 +4,24 @@ export { errors } from './errors.js';
 export { EventStreamTap, type TerminalEvent } from './event-stream-tap.js';
 export { GatewayError, type GatewayErrorOptions } from './gateway-error.js';
 export { JsonSyntaxError } from './json-bytes.js';
-export { type ObjectScan, scanObject } from './json-scan.js';
-export { type CallChanges, type MemberOverride, rewriteCall } from './call-rewriting.js';
+export { type ItemScan, type ObjectScan, scanObject } from './json-scan.js';
+export { type InputItem, readInputItems } from './input-items.js';
+export {
+  type CallChanges,
+  type ItemEdit,
+  type MemberOverride,
+  rewriteCall,
+  withItems,
+  withMembers,
+} from './call-rewriting.js';
+export { memberTexts } from './member-texts.js';
 export { type OutputItem, readListedItems, readOutputItems } from './output-items.js';
 export {
   type EncryptedContent,
   encryptedContentFingerprint,
   readResponseCall,
   type ResponseCall,
+  sealedText,
 } from './response-call.js';
 export { responseEvents } from './response-events.js';
 export { responseFailedEvent } from './response-failed-event.js';

@@ -2,6 +2,8 @@ import { decodeString, isTextAt, JsonSyntaxError, skipNested, stringEnd } from '
 
 /** Where the wanted members of one object in a list stand: start and end (exclusive) of each value, -1 when absent. */
 export interface ItemScan {
+  /** Position among the objects of the list. */
+  readonly index: number;
   readonly start: number;
   readonly end: number;
   readonly spans: readonly number[];
@@ -22,6 +24,8 @@ export interface ObjectScan {
   readonly open: number;
   /** The objects of the wanted list that were kept, in order. */
   readonly items: readonly ItemScan[];
+  /** The last object of the wanted list, kept or not; null without one. */
+  readonly lastItem: ItemScan | null;
   /** Start and end (exclusive) of the value of wanted name `i` at `[2 * i]` and `[2 * i + 1]`; -1 when absent. */
   readonly spans: readonly number[];
 }
@@ -77,7 +81,9 @@ class Scanner {
   private values = 0;
   private field = -1;
   private isConstructorKey = false;
+  private itemIndex = -1;
   private itemStart = 0;
+  private itemEnd = 0;
   private itemSpans: number[] = [];
   /** Which wanted member of an item is being read; -1: none. */
   private member = -1;
@@ -140,7 +146,7 @@ class Scanner {
       }
     } while (this.depth > 0);
     if (at < raw.length) throw new JsonSyntaxError('text after the end of the JSON object', at);
-    return { open, spans: this.spans, items: this.items };
+    return { open, spans: this.spans, items: this.items, lastItem: this.lastItem() };
   }
 
   private enter(isObject: boolean, at: number): void {
@@ -150,6 +156,7 @@ class Scanner {
     this.isConstructor[this.depth] = this.isConstructorKey;
     this.isConstructorKey = false;
     if (this.depth === ITEM_DEPTH && isObject && this.field === this.listField && !this.isObject[LIST_DEPTH]) {
+      this.itemIndex++;
       this.itemStart = at;
       this.member = -1;
       this.itemSpans = [];
@@ -169,8 +176,14 @@ class Scanner {
   }
 
   private endItem(end: number): void {
-    const { itemSpans, wantedItems } = this;
-    if (wantedItems?.isKept(itemSpans)) this.items.push({ start: this.itemStart, end, spans: itemSpans });
+    const { itemIndex: index, itemStart: start, itemSpans: spans } = this;
+    this.itemEnd = end;
+    if (this.wantedItems?.isKept(spans)) this.items.push({ index, start, end, spans });
+  }
+
+  private lastItem(): ItemScan | null {
+    const { itemIndex: index, itemStart: start, itemEnd: end, itemSpans: spans } = this;
+    return index === -1 ? null : { index, start, end, spans };
   }
 
   private countValue(at: number): void {

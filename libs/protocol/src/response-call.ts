@@ -1,13 +1,14 @@
 import { errors } from './errors.js';
-import { JsonSyntaxError, readSpan } from './json-bytes.js';
+import { JsonSyntaxError, readSpan, stringEnd } from './json-bytes.js';
 import { type ItemScan, type ObjectScan, scanObject, type WantedItems } from './json-scan.js';
 
 /** A blob in the input that only the upstream which made it can read. */
 export interface EncryptedContent {
   /** Where its item stands in the body. */
   readonly item: ItemScan;
-  /** Position of the item among those of the input that refer to something; for error messages. */
   readonly itemType: string | null;
+  /** Offset of the quote that opens the blob. */
+  readonly blobStart: number;
   /** Recognises the blob without holding it. */
   readonly fingerprint: string;
 }
@@ -30,6 +31,10 @@ export interface ResponseCall {
   readonly itemReferences: readonly string[];
   /** In the order of the input. */
   readonly encryptedContents: readonly EncryptedContent[];
+  /** The last item asks for a compaction in place of an answer (protocol.md §3.3). */
+  readonly endsInTrigger: boolean;
+  /** From how many tokens on the server is to compact (`context_management`); 0: by its own measure; null: never. */
+  readonly compactThreshold: number | null;
   readonly scan: ObjectScan;
 }
 
@@ -43,9 +48,10 @@ const WANTED = [
   'previous_response_id',
   'conversation',
   'prompt_cache_options',
+  'context_management',
 ] as const;
-const [MODEL, STREAM, STORE, CACHE_KEY, BACKGROUND, PREVIOUS, CONVERSATION, CACHE_OPTIONS] = [
-  0, 1, 2, 3, 5, 6, 7, 8,
+const [MODEL, STREAM, STORE, CACHE_KEY, BACKGROUND, PREVIOUS, CONVERSATION, CACHE_OPTIONS, CONTEXT_MANAGEMENT] = [
+  0, 1, 2, 3, 5, 6, 7, 8, 9,
 ] as const;
 const MODEL_LENGTH_MAX = 256;
 const ID_LENGTH_MAX = 256;
@@ -60,6 +66,7 @@ const TELLING_ITEMS: WantedItems = {
   isKept: (spans) => spans[ITEM_BLOB * 2] !== -1 || spans[ITEM_ID * 2] !== -1,
 };
 const REFERENCE = '"item_reference"';
+const TRIGGER = 'compaction_trigger';
 
 /** How much of each end of a blob tells it from all others: what stands there is random. */
 const FINGERPRINT_HEAD_BYTES = 16;
@@ -91,6 +98,8 @@ export function readResponseCall(raw: Buffer): ResponseCall {
     comparisonResponseId: readComparison(raw, scan),
     itemReferences: readItemReferences(raw, scan),
     encryptedContents: readEncryptedContents(raw, scan),
+    endsInTrigger: scan.lastItem !== null && readMember(raw, scan.lastItem, ITEM_TYPE) === TRIGGER,
+    compactThreshold: readThreshold(raw, scan),
     scan,
   };
 }
@@ -100,6 +109,11 @@ export function encryptedContentFingerprint(blob: string | Buffer): string {
   if (typeof blob !== 'string') return fingerprintOf(blob, 0, blob.length);
   const head = blob.slice(0, FINGERPRINT_HEAD_BYTES);
   return `${blob.length}:${head}:${blob.slice(-FINGERPRINT_TAIL_BYTES)}`;
+}
+
+/** The text of a blob, decoded. @param blobStart offset of its opening quote */
+export function sealedText(raw: Buffer, blobStart: number): string {
+  return String(readJson(raw, blobStart, stringEnd(raw, blobStart), 'encrypted_content'));
 }
 
 /** Start and end (exclusive) of a top-level member's value; -1 when absent. */
@@ -134,6 +148,14 @@ function readConversation(raw: Buffer, scan: ObjectScan): string | null {
 function readComparison(raw: Buffer, scan: ObjectScan): string | null {
   const value = readSmallObject(raw, scan, CACHE_OPTIONS);
   return isRecord(value) ? readId(value.comparison_response_id, 'prompt_cache_options.comparison_response_id') : null;
+}
+
+/** Anything but a list with a compaction in it is left to the upstream. */
+function readThreshold(raw: Buffer, scan: ObjectScan): number | null {
+  const entries = readSmallObject(raw, scan, CONTEXT_MANAGEMENT);
+  const entry = Array.isArray(entries) ? entries.filter(isRecord).find(({ type }) => type === 'compaction') : undefined;
+  if (!entry) return null;
+  return typeof entry.compact_threshold === 'number' ? entry.compact_threshold : 0;
 }
 
 function readSmallObject(raw: Buffer, scan: ObjectScan, field: number): unknown {
@@ -178,6 +200,7 @@ function readEncryptedContents(raw: Buffer, { items }: ObjectScan): EncryptedCon
     found.push({
       item,
       itemType: typeof itemType === 'string' ? itemType : null,
+      blobStart: start,
       fingerprint: fingerprintOf(raw, start + 1, end - 1),
     });
   }

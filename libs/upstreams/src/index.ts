@@ -3,7 +3,7 @@ export { AddressPolicy } from './address-policy.js';
 export { type AnswerSink, Forwarding, type ForwardedCall, type TransportError } from './forwarding.js';
 export { checkBaseUrl, checkProxyUrl } from './base-url.js';
 export { type RankedCandidate, Routing, type RoutingQuery, type Standing } from './routing.js';
-export type { Candidate, StreamMode, Upstream, UpstreamKind } from './upstream.js';
+export type { Candidate, CompactionMode, StreamMode, Upstream, UpstreamKind } from './upstream.js';
 export { type Circuit, type HealthReport, UpstreamHealth } from './upstream-health.js';
 export { UpstreamDirectory } from './upstream-directory.js';
 export { UpstreamsModule } from './upstreams.module.js';

@@ -4,7 +4,7 @@ import type { MemberOverride } from '@app/protocol';
 import { AddressPolicy } from './address-policy.js';
 import { affinitySeed } from './affinity.js';
 import { normalizeBaseUrl } from './base-url.js';
-import type { StreamMode, Upstream, UpstreamKind } from './upstream.js';
+import type { CompactionMode, StreamMode, Upstream, UpstreamKind } from './upstream.js';
 import { UpstreamCredentials } from './upstream-credentials.js';
 import { UpstreamHealth } from './upstream-health.js';
 import { makeUpstreamPool } from './upstream-pool.js';
@@ -100,6 +100,7 @@ export class UpstreamDirectory implements OnApplicationShutdown {
         extraHeaders: secrets.extraHeaders,
         overrides: overridesOf(row.parameterOverrides),
         streamMode: row.streamMode as StreamMode,
+        compaction: row.compaction as CompactionMode,
         priority: row.priority,
         weight: row.weight,
         inFlightMax: row.maxConcurrency ?? Infinity,

@@ -8,6 +8,9 @@ export type UpstreamKind = 'openai' | 'codex';
 /** How an upstream can answer. */
 export type StreamMode = 'both' | 'stream_only' | 'json_only';
 
+/** What an operator says of an upstream's knowledge of compaction; `auto`: that is found out. */
+export type CompactionMode = 'auto' | 'native' | 'emulate' | 'refuse';
+
 /** An upstream as the hot path needs it. */
 export interface Upstream {
   readonly id: string;
@@ -22,6 +25,7 @@ export interface Upstream {
   readonly extraHeaders: readonly string[];
   readonly overrides: readonly MemberOverride[];
   readonly streamMode: StreamMode;
+  readonly compaction: CompactionMode;
   /** Lower is tried first. */
   readonly priority: number;
   /** Share of the sessions among equals. */

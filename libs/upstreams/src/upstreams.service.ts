@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
 import { newId } from '@app/runtime';
 import { UpstreamCredentials } from './upstream-credentials.js';
-import type { StreamMode, UpstreamKind } from './upstream.js';
+import type { CompactionMode, StreamMode, UpstreamKind } from './upstream.js';
 
 /** An upstream as stored; its credential is only there sealed. */
 export type UpstreamRow = Prisma.UpstreamGetPayload<object>;
@@ -31,6 +31,7 @@ export interface UpstreamInput {
   httpProxy?: string | null;
   coolDownSecondsMax?: number;
   probeIntervalSeconds?: number | null;
+  compaction?: CompactionMode;
 }
 
 /** undefined in each: as it is. */

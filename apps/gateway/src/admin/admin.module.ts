@@ -9,6 +9,7 @@ import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
 import { RequestsController } from './requests.controller.js';
+import { SettingsController } from './settings.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
 
@@ -21,6 +22,7 @@ import { UsageController } from './usage.controller.js';
     UpstreamsController,
     RequestsController,
     UsageController,
+    SettingsController,
   ],
 })
 export class AdminModule {}

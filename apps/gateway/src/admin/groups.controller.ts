@@ -18,6 +18,7 @@ import { Routing } from '@app/upstreams';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
+import { given } from './given.js';
 import { page, pageRequest } from './page.js';
 
 @AdminController('groups')
@@ -40,8 +41,8 @@ export class GroupsController {
   @ApiOperation({ summary: 'Make a group' })
   @ApiCreatedResponse({ standardSchema: Group })
   async create(@Body({ schema: CreateGroup }) body: CreateGroup): Promise<Group> {
-    const { on_client_left: onClientLeft, encrypted_content_on_move: encryptedContentOnMove, ...rest } = body;
-    return toGroup(await this.groups.create(ADMIN_ACTOR, { ...rest, onClientLeft, encryptedContentOnMove }));
+    const { name, description, models } = body;
+    return toGroup(await this.groups.create(ADMIN_ACTOR, { name, description, models, ...toPolicies(body) }));
   }
 
   @Get(':id')
@@ -58,12 +59,8 @@ export class GroupsController {
     @Param('id', { schema: idOf('group') }) id: string,
     @Body({ schema: UpdateGroup }) body: UpdateGroup,
   ): Promise<Group> {
-    const { on_client_left: onClientLeft, encrypted_content_on_move: encryptedContentOnMove, ...rest } = body;
-    const group = await this.groups.update(ADMIN_ACTOR, id, {
-      ...rest,
-      ...(onClientLeft === undefined ? {} : { onClientLeft }),
-      ...(encryptedContentOnMove === undefined ? {} : { encryptedContentOnMove }),
-    });
+    const { name, description, models } = body;
+    const group = await this.groups.update(ADMIN_ACTOR, id, given({ name, description, models, ...toPolicies(body) }));
     if (!group) throw AdminProblem.notFound('group');
     return toGroup(group);
   }
@@ -120,6 +117,16 @@ function explain(group: string, model: string, pattern: string | undefined, upst
     : `${allowed}, but no upstream serves it.`;
 }
 
+/** The service's names for what was given. */
+function toPolicies(body: UpdateGroup) {
+  return given({
+    onClientLeft: body.on_client_left,
+    encryptedContentOnMove: body.encrypted_content_on_move,
+    compactionOutput: body.compaction_output,
+    automaticCompaction: body.automatic_compaction,
+  });
+}
+
 function toGroup(row: GroupRow): Group {
   return {
     id: toPublicId('group', row.id),
@@ -128,6 +135,8 @@ function toGroup(row: GroupRow): Group {
     models: row.models.map(({ pattern }) => pattern),
     on_client_left: row.onClientLeft as Group['on_client_left'],
     encrypted_content_on_move: row.encryptedContentOnMove as Group['encrypted_content_on_move'],
+    compaction_output: row.compactionOutput as Group['compaction_output'],
+    automatic_compaction: row.automaticCompaction,
     key_count: row._count.keys,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -29,6 +29,7 @@ export class ModelsAdminController {
         aliases: body.aliases,
         upstreams: body.upstreams.map(toRoute),
         prices: body.prices && toPrices(body.prices),
+        contextWindowTokens: body.context_window_tokens,
       }),
     );
   }
@@ -47,13 +48,14 @@ export class ModelsAdminController {
     @Param('id', { schema: idOf('model') }) id: string,
     @Body({ schema: UpdateModel }) body: UpdateModel,
   ): Promise<Model> {
-    const { name, aliases, upstreams, prices } = body;
+    const { name, aliases, upstreams, prices, context_window_tokens: contextWindowTokens } = body;
     return accepted(
       await this.models.update(ADMIN_ACTOR, id, {
         ...(name === undefined ? {} : { name }),
         ...(aliases === undefined ? {} : { aliases }),
         ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
         ...(prices === undefined ? {} : { prices: prices && toPrices(prices) }),
+        ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
       }),
     );
   }
@@ -116,6 +118,7 @@ function toModel(row: ModelRow): Model {
           per_request_usd: formatUsd(price.perRequest),
         }
       : null,
+    context_window_tokens: row.contextWindowTokens,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
   };

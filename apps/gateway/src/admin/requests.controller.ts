@@ -37,6 +37,7 @@ function filterOf({
   upstream,
   status,
   outcome,
+  kind,
   session,
   from,
   to,
@@ -48,6 +49,7 @@ function filterOf({
     ...(upstream === undefined ? {} : { upstreamId: upstream }),
     ...(status === undefined ? {} : { status: statusFilter(status) }),
     ...(outcome === undefined ? {} : { outcome }),
+    ...(kind === undefined ? {} : { kind }),
     ...(session === undefined ? {} : { sessionId: session }),
     ...(from === undefined ? {} : { from: new Date(from) }),
     ...(to === undefined ? {} : { to: new Date(to) }),
@@ -107,6 +109,16 @@ function toRequest(row: RequestRow): Request {
     keep_alives: row.keep_alives,
     client_left_action: row.client_left_action as Request['client_left_action'],
     last_event: row.last_event,
+    compaction: row.compaction && toCompaction(row.compaction),
     decision: row.decision as Request['decision'],
   };
+}
+
+function toCompaction({
+  request_id: requestId,
+  ...cell
+}: NonNullable<RequestRow['compaction']>): Request['compaction'] {
+  const { tokens_before: before, tokens_after: after } = cell;
+  const ratio = before && after !== null ? Math.round((after / before) * 1000) / 1000 : null;
+  return { ...cell, ratio, compaction_request: requestId };
 }

@@ -29,6 +29,7 @@ import {
 import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
+import { given } from './given.js';
 import { page, pageRequest } from './page.js';
 
 @AdminController('upstreams')
@@ -146,9 +147,10 @@ export class UpstreamsController {
       httpProxy: body.http_proxy && (await this.checkedProxy(body.http_proxy)),
       coolDownSecondsMax: body.cool_down_seconds_max,
       probeIntervalSeconds: body.probe_interval_seconds,
+      compaction: body.compaction,
       enabled: body.enabled,
     };
-    return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+    return given(input);
   }
 
   private async checkedBaseUrl(text: string): Promise<string> {
@@ -191,6 +193,7 @@ export class UpstreamsController {
       http_proxy: this.shownProxy(row),
       cool_down_seconds_max: row.coolDownSecondsMax,
       probe_interval_seconds: row.probeIntervalSeconds,
+      compaction: row.compaction as Upstream['compaction'],
       enabled: row.enabled,
       demo: row.demo,
       state: stateOf(row, report),

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { errors, readResponseCall } from '@app/protocol';
 import { EstimateUnavailableError, TokenEstimator } from '@app/token-estimate';
 import { Routing } from '@app/upstreams';
+import { SealedCalls } from '../compaction/sealed-calls.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { ModelPermissions } from '../models/model-permissions.js';
 import { affinityOf } from '../responses/affinity.js';
@@ -16,12 +17,14 @@ export type Count = ({ isEstimate: false } & UpstreamAnswer) | { isEstimate: tru
 /** How many input tokens a call would be: as its upstream counts, and where that does not, estimated. */
 @Injectable()
 export class InputTokens {
+  // oxlint-disable-next-line max-params -- every station of the way, by name
   constructor(
     private readonly permissions: ModelPermissions,
     private readonly references: ResponseReferences,
     private readonly routing: Routing,
     private readonly upstreamCount: UpstreamCount,
     private readonly estimator: TokenEstimator,
+    private readonly sealedCalls: SealedCalls,
   ) {}
 
   /**
@@ -31,12 +34,13 @@ export class InputTokens {
    */
   async of({ caller, body, headers, record }: GatewayRequest): Promise<Count> {
     record.kind = 'input_tokens';
-    const call = readResponseCall(body ?? NO_BODY);
-    record.model = call.model;
-    record.sessionId ??= call.promptCacheKey;
-    if (!this.permissions.allows(caller, call.model)) {
-      throw errors.modelNotAllowed(call.model, this.permissions.visibleModels(caller));
+    const sent = readResponseCall(body ?? NO_BODY);
+    record.model = sent.model;
+    record.sessionId ??= sent.promptCacheKey;
+    if (!this.permissions.allows(caller, sent.model)) {
+      throw errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller));
     }
+    const call = this.sealedCalls.opened(sent, caller.group.id);
     const held = this.references.holderOf(call, caller.group.id);
     const holderId = held instanceof Promise ? await held : held;
     const [candidate] = this.routing.candidates({

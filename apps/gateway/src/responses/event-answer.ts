@@ -13,9 +13,9 @@ const LINGER_MS = 1_000;
 /** How long events that carry nothing of the answer yet are held back, so that another upstream can still be asked. */
 const OPENING_MS_MAX = 500;
 const EMPTY = Buffer.alloc(0);
-const COMMENT = Buffer.from(': keep-alive\n\n');
+export const COMMENT = Buffer.from(': keep-alive\n\n');
 /** Any data event resets Codex's idle timer, comments do not (codex-cli.md §3). It carries no number, so that none is missing. */
-const KEEP_ALIVE_EVENT = Buffer.from('event: keepalive\ndata: {"type":"keepalive"}\n\n');
+export const KEEP_ALIVE_EVENT = Buffer.from('event: keepalive\ndata: {"type":"keepalive"}\n\n');
 const DONE = /^data: ?\[DONE\]\s*$/;
 
 /**

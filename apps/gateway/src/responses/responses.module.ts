@@ -2,6 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { ModelsModule } from '@app/models';
 import { Clock, RuntimeModule } from '@app/runtime';
 import { StoredResponsesModule } from '@app/stored-responses';
+import { Compactions } from '../compaction/compactions.js';
+import { SealedCalls } from '../compaction/sealed-calls.js';
 import { ExplainModule } from '../explain/explain.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { Lifecycle } from '../health/lifecycle.js';
@@ -21,16 +23,18 @@ export class ResponsesModule {
       imports: [ExplainModule, HealthModule, ModelsModule, ModelRoutesModule, RuntimeModule, StoredResponsesModule],
       controllers: [ResponsesController],
       providers: [
+        Compactions,
         CreatedResponses,
         ResponseReferences,
         ResponsesProxy,
+        SealedCalls,
         {
           provide: AnswerKeeper,
           inject: [Clock, Lifecycle],
           useFactory: (clock: Clock, lifecycle: Lifecycle) => new AnswerKeeper(clock, lifecycle, limits),
         },
       ],
-      exports: [AnswerKeeper, ResponseReferences],
+      exports: [AnswerKeeper, ResponseReferences, SealedCalls],
     };
   }
 }

@@ -1,11 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import type { CompactionNote } from '@app/journal';
 import type { Caller } from '@app/keys';
 import { ModelCatalog } from '@app/models';
 import { errors, type GatewayError, readResponseCall, type ResponseCall } from '@app/protocol';
 import { EncryptedContentOrigins } from '@app/stored-responses';
 import { type Candidate, Forwarding, Routing } from '@app/upstreams';
+import { isClientsOwnCompaction, requireConversation } from '../compaction/compaction-call.js';
+import { Compactions } from '../compaction/compactions.js';
+import { SealedCalls } from '../compaction/sealed-calls.js';
 import { Explainer } from '../explain/explainer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { ModelPermissions } from '../models/model-permissions.js';
@@ -17,6 +21,16 @@ import { ResponsePump } from './response-pump.js';
 import { ResponseReferences } from './response-references.js';
 
 const NO_BODY = Buffer.alloc(0);
+const CLIENTS_OWN: CompactionNote = {
+  form: 'client',
+  by: 'client',
+  tokensBefore: null,
+  tokensAfter: null,
+  itemsBefore: null,
+  itemsAfter: null,
+  chunks: null,
+  requestId: null,
+};
 
 /** The way of one call that makes a response, from its bytes in to its bytes out. */
 @Injectable()
@@ -31,6 +45,8 @@ export class ResponsesProxy {
     private readonly created: CreatedResponses,
     private readonly keeper: AnswerKeeper,
     private readonly explainer: Explainer,
+    private readonly sealedCalls: SealedCalls,
+    private readonly compactions: Compactions,
   ) {}
 
   /**
@@ -40,16 +56,19 @@ export class ResponsesProxy {
    */
   async handle(request: GatewayRequest, reply: FastifyReply, route: CreatingRoute): Promise<void> {
     const { caller, body, headers, record } = request;
-    const isCompaction = route === '/responses/compact';
-    record.kind = isCompaction ? 'compaction' : 'response';
-    const call = readResponseCall(body ?? NO_BODY);
-    record.model = call.model;
-    record.stream = call.stream && !isCompaction;
-    record.sessionId ??= call.promptCacheKey;
+    const isEndpoint = route === '/responses/compact';
+    record.kind = isEndpoint ? 'compaction' : 'response';
+    const sent = readResponseCall(body ?? NO_BODY);
+    record.model = sent.model;
+    record.stream = sent.stream && !isEndpoint;
+    record.sessionId ??= sent.promptCacheKey;
+    if (isEndpoint) requireConversation(sent);
+    else if (sent.endsInTrigger || isClientsOwnCompaction(headers)) record.kind = 'compaction';
 
-    if (!this.permissions.allows(caller, call.model)) {
-      throw this.refused(errors.modelNotAllowed(call.model, this.permissions.visibleModels(caller)), request, call);
+    if (!this.permissions.allows(caller, sent.model)) {
+      throw this.refused(errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller)), request, sent);
     }
+    const call = this.sealedCalls.opened(sent, caller.group.id);
     const held = this.references.holderOf(call, caller.group.id);
     const holderId = held instanceof Promise ? await held : held;
     const made = this.makerOf(call, headers);
@@ -63,10 +82,16 @@ export class ResponsesProxy {
     const candidates = makerId === null ? all : this.readersOf(call, caller, all);
     if (candidates.length === 0) throw this.refused(errors.encryptedContentMoved(), request, call);
 
+    if (isEndpoint || call.endsInTrigger) {
+      const form = isEndpoint ? 'endpoint' : 'trigger';
+      return this.compactions.answer({ request, call, sentBody: sent.raw, form, candidates }, reply);
+    }
+    if (record.kind === 'compaction') record.compaction = CLIENTS_OWN;
+
     const price = this.catalog.find(call.model)?.price ?? null;
     const { keeper } = this;
     const makers = { origins: this.origins, turnStates: keeper.turnStates };
-    const forwarded = new ForwardedResponse(call, headers, route, candidates, makers);
+    const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, makers);
     const options = {
       requestedModel: call.model,
       isStream: record.stream,
@@ -74,7 +99,7 @@ export class ResponsesProxy {
       isDrained: caller.group.onClientLeft === 'drain',
       bodyBytes: call.raw.length,
       price,
-      rule: this.created.rule({ groupId: caller.group.id, call, price, record, isStorable: !isCompaction }),
+      rule: this.created.rule({ groupId: caller.group.id, call, price, record, isStorable: true }),
     };
     const pump = new ResponsePump(record, reply, options, keeper);
     await pump.run((sink) => new Forwarding(forwarded, sink, this.routing, () => keeper.clock.monotonic()));

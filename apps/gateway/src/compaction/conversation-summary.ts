@@ -1,0 +1,81 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { errors, type InputItem, readResponseCall, type ResponseCall } from '@app/protocol';
+import type { Candidate } from '@app/upstreams';
+import { ForwardedResponse, type Makers } from '../responses/forwarded-response.js';
+import type { CallBooks } from './call-books.js';
+import type { CollectedAnswer } from './collected-call.js';
+import { isTooLong } from './native-verdict.js';
+import { copiedMembers, summaryBody, summaryTextOf } from './summary-call.js';
+import { PartTooLongError, type Summary, Summarizer } from './summarizer.js';
+
+/** The upstream did not take the call for a summary. */
+export class RefusedSummaryError extends Error {
+  constructor(readonly refusal: Extract<CollectedAnswer, { kind: 'refusal' }>) {
+    super(`the upstream refused the call for a summary with ${refusal.status}`);
+  }
+}
+
+/** Items that say something only to the upstream that made or holds them: they go along as they are. */
+const CARRIED = new Set(['compaction', 'compaction_summary', 'item_reference']);
+
+/** What a conversation is summarised with. */
+export interface SummaryTools {
+  readonly call: ResponseCall;
+  readonly headers: IncomingHttpHeaders;
+  /** In the order in which they are to be tried. */
+  readonly candidates: readonly Candidate[];
+  readonly makers: Makers;
+  readonly books: CallBooks;
+  readonly instruction: string;
+  /** null: not known */
+  readonly windowTokens: number | null;
+}
+
+/** Has the session's own model summarise a conversation, by ordinary calls. */
+export class ConversationSummary {
+  private candidates: readonly Candidate[];
+  private readonly copied: Readonly<Record<string, string>>;
+  private carried: readonly string[] = [];
+
+  constructor(private readonly tools: SummaryTools) {
+    this.candidates = tools.candidates;
+    this.copied = copiedMembers(tools.call.raw);
+  }
+
+  /**
+   * @throws RefusedSummaryError when the upstream did not take the call
+   * @throws GatewayError when there is no summary to be had
+   * @throws NobodyWaitsError
+   */
+  write(items: readonly InputItem[]): Promise<Summary> {
+    const { raw } = this.tools.call;
+    this.carried = items
+      .filter(({ type }) => CARRIED.has(type))
+      .map(({ scan }) => raw.toString('utf8', scan.start, scan.end));
+    const summarizer = new Summarizer((texts) => this.ask(texts), this.tools.windowTokens);
+    return summarizer.summarize(items.filter(({ type }) => !CARRIED.has(type)));
+  }
+
+  private async ask(texts: readonly string[]): Promise<string> {
+    const { call, headers, makers, books, instruction } = this.tools;
+    const body = summaryBody({ model: call.model, instruction, carried: this.carried, texts }, this.copied);
+    const forwarded = new ForwardedResponse(readResponseCall(body), headers, '/responses', this.candidates, makers);
+    const answer = await books.call(forwarded, body.length);
+    if (answer.kind === 'failure') throw answer.error;
+    if (answer.kind === 'refusal') {
+      throw isTooLong(answer) ? new PartTooLongError('too long for the model') : new RefusedSummaryError(answer);
+    }
+    books.noteUsage(answer);
+    this.prefer(answer.candidate);
+    const { status, errorCode, errorMessage } = answer.summary;
+    if (errorCode === 'context_length_exceeded') throw new PartTooLongError('too long for the model');
+    if (status === 'failed') throw errors.compactionFailed(errorMessage ?? errorCode ?? 'the model failed');
+    return summaryTextOf(answer.response);
+  }
+
+  /** Who has answered is asked first for the next part. */
+  private prefer(candidate: Candidate): void {
+    if (this.candidates[0] === candidate) return;
+    this.candidates = [candidate, ...this.candidates.filter((other) => other !== candidate)];
+  }
+}

@@ -1,0 +1,61 @@
+import type { CompactionForm } from '@app/compaction';
+import type { CollectedAnswer } from './collected-call.js';
+
+/**
+ * What an answer tells of an upstream's knowledge of compaction.
+ * - `answered`: it has compacted, or ended the response in its own way
+ * - `unknown_form`: it does not know compaction
+ * - `unclear`: it did not take the request, and that may be why
+ * - `too_long`: it cannot read the conversation at once
+ * - `refused`: it did not take the request, for a reason that has nothing to do with compaction
+ */
+export type NativeVerdict = 'answered' | 'unknown_form' | 'unclear' | 'too_long' | 'refused';
+
+type Refusal = Extract<CollectedAnswer, { kind: 'refusal' }>;
+type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
+
+/** Refusals of this request, wherever it goes. */
+const ABOUT_THE_REQUEST = new Set([
+  'model_not_found',
+  'invalid_prompt',
+  'invalid_encrypted_content',
+  'previous_response_not_found',
+  'content_policy_violation',
+  'cyber_policy',
+  'bio_policy',
+  'misalignment_policy_violation',
+]);
+const ABOUT_COMPACTION = /compact|context_management/i;
+const TOO_LONG = /context[ _](length|window)|maximum context|prompt is too long|too many tokens/i;
+
+/** Of an upstream that has refused. */
+export function verdictOfRefusal({ status, bytes, summary }: Refusal, form: CompactionForm): NativeVerdict {
+  const code = summary?.errorCode ?? null;
+  if (isTooLong({ status, bytes, summary })) return 'too_long';
+  if (code !== null && ABOUT_THE_REQUEST.has(code)) return 'refused';
+  if (status === 405 || status === 501) return 'unknown_form';
+  if (status === 404) return form === 'endpoint' ? 'unknown_form' : 'refused';
+  if (status !== 400 && status !== 422) return 'refused';
+  return ABOUT_COMPACTION.test(bytes.toString('utf8', 0, 4_096)) ? 'unknown_form' : 'unclear';
+}
+
+/** Whether an upstream has refused because the input does not fit into the model's window. */
+export function isTooLong({ status, bytes, summary }: Pick<Refusal, 'status' | 'bytes' | 'summary'>): boolean {
+  if (summary?.errorCode === 'context_length_exceeded' || status === 413) return true;
+  return (status === 400 || status === 422) && TOO_LONG.test(summary?.errorMessage ?? bytes.toString('utf8', 0, 4_096));
+}
+
+/** Of an upstream that has answered: one that does not know the item or the member passes over it. */
+export function verdictOfAnswer({ response, summary }: Answer, form: CompactionForm): NativeVerdict {
+  if (summary.errorCode === 'context_length_exceeded') return 'too_long';
+  const { object, status, output } = JSON.parse(response.toString('utf8')) as Record<string, unknown>;
+  const count = Array.isArray(output) ? output.filter(isCompaction).length : 0;
+  if (form === 'endpoint') return object === 'response.compaction' || count > 0 ? 'answered' : 'unknown_form';
+  if (status !== 'completed' || form === 'threshold') return 'answered';
+  return count === 1 ? 'answered' : 'unknown_form';
+}
+
+function isCompaction(item: unknown): boolean {
+  const { type } = (item ?? {}) as { type?: unknown };
+  return type === 'compaction' || type === 'compaction_summary';
+}
