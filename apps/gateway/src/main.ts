@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from '@nestjs/common';
+import { CompactionSeal, readOlderKeys } from '@app/compaction';
 import { PrismaService } from '@app/database';
 import { readSettings, type Settings, SettingsError } from '@app/runtime';
 import { createGateway } from './create-gateway.js';
@@ -10,7 +11,7 @@ import { banner } from './start/banner.js';
 import { migrate, openDatabase } from './start/database.js';
 import { DataDir } from './start/data-dir.js';
 import { setUpOnce, startDemoUpstream, workingDemoKey } from './start/first-start.js';
-import { adminTokenOf, checkMasterKey, masterKeyOf } from './start/installation.js';
+import { adminTokenOf, adoptMasterKey, masterKeyOf } from './start/installation.js';
 import type { SimulatorProcess } from './start/simulator-process.js';
 import { type Stoppable, stopOnSignal } from './start/stop-on-signal.js';
 import { StartupError } from './start/startup-error.js';
@@ -61,7 +62,8 @@ async function start(settings: Settings, started: Started): Promise<void> {
     () => simulator?.stop(),
     () => app.close(),
   );
-  await checkMasterKey(prisma, masterKey);
+  await adoptMasterKey(prisma, masterKey, settings.previousMasterKey);
+  for (const key of await readOlderKeys(prisma, masterKey)) app.get(CompactionSeal).addOlder(key);
   await app.init();
   await setUpOnce(app, settings, dataDir);
   simulator = await startDemoUpstream(app, settings);

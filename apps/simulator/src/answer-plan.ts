@@ -1,8 +1,24 @@
-import { asksForCompaction, findTool, inputItems, lastUserText, pendingToolOutputs } from './conversation.js';
+import { type CompactedContents, type CompactionKnowledge, summaryOf, wantsSummary } from './compacted-contents.js';
+import {
+  asksForCompaction,
+  findTool,
+  inputItems,
+  isResumed,
+  lastUserText,
+  pendingToolOutputs,
+} from './conversation.js';
 import type { Fault } from './fault.js';
 import { isObject, type JsonObject } from './json.js';
 import { type Script, type ScriptedCall, withoutDirective } from './script.js';
 import type { Seal } from './seal.js';
+import { countInputTokens } from './usage.js';
+
+/** What planning an answer needs of the service. */
+export interface PlanningService {
+  readonly seal: Seal;
+  readonly contents: CompactedContents;
+  readonly compaction: CompactionKnowledge;
+}
 
 /** One output item to produce. */
 export type OutputStep =
@@ -28,18 +44,25 @@ export interface AnswerPlan {
 }
 
 /** Decides the answer to a request by its script and conversation. */
-export function planAnswer(body: JsonObject, script: Script, fault: Fault | null, seal: Seal): AnswerPlan {
+export function planAnswer(
+  body: JsonObject,
+  script: Script,
+  fault: Fault | null,
+  service: PlanningService,
+): AnswerPlan {
   return {
-    steps: planSteps(body, script, seal),
+    steps: planSteps(body, script, service),
     ending: planEnding(fault),
     keepalive: script.keepalive ?? false,
     unknownEvents: script.unknown_events ?? false,
   };
 }
 
-/** A compaction item of this service. */
-export function planCompaction(seal: Seal): OutputStep {
-  return { kind: 'compaction', encryptedContent: seal.newBlob(COMPACTION_BLOB_BYTES) };
+/** A compaction item of this service, which remembers what it stands for. */
+export function planCompaction({ seal, contents }: PlanningService, body: JsonObject): OutputStep {
+  const encryptedContent = seal.newBlob(COMPACTION_BLOB_BYTES);
+  contents.keep(encryptedContent, body['input']);
+  return { kind: 'compaction', encryptedContent };
 }
 
 /** Cuts text into word deltas that join to exactly the text. */
@@ -47,19 +70,31 @@ export function wordsOf(text: string): string[] {
   return text.match(/^\s*\S+|\s+\S+|\s+$/g) ?? [];
 }
 
-function planSteps(body: JsonObject, script: Script, seal: Seal): OutputStep[] {
+function planSteps(body: JsonObject, script: Script, service: PlanningService): OutputStep[] {
+  const { seal, contents, compaction } = service;
   const items = inputItems(body);
-  if (asksForCompaction(items)) return [planCompaction(seal)];
+  if (asksForCompaction(items) && compaction === 'native') return [planCompaction(service, body)];
+  if (wantsSummary(lastUserText(items)) && script.text === undefined) {
+    return [{ kind: 'message', deltas: wordsOf(summaryOf(contents.readable(body['input']))) }];
+  }
   const toolOutputs = pendingToolOutputs(items);
   const steps: OutputStep[] = [];
   if (script.reasoning) {
     const encryptedContent = wantsSealedReasoning(body) ? seal.newBlob(REASONING_BLOB_BYTES) : null;
     steps.push({ kind: 'reasoning', deltas: THOUGHTS, encryptedContent });
   }
-  const calls = planCalls(body, script, toolOutputs.length);
+  const calls = isResumed(items) ? [] : planCalls(body, script, toolOutputs.length);
   if (calls.length > 0) return [...steps, ...calls];
   const deltas = planDeltas(script, lastUserText(items), toolOutputs.at(-1) ?? null);
-  return [...steps, { kind: 'message', deltas }];
+  const answer: OutputStep[] = [...steps, { kind: 'message', deltas }];
+  return compaction === 'native' && isOverThreshold(body) ? [...answer, planCompaction(service, body)] : answer;
+}
+
+/** Server-side compaction: the one capture there is shows it behind the answer (protocol.md §3.3). */
+function isOverThreshold(body: JsonObject): boolean {
+  const entries = Array.isArray(body['context_management']) ? body['context_management'].filter(isObject) : [];
+  const threshold = entries.find(({ type }) => type === 'compaction')?.['compact_threshold'];
+  return typeof threshold === 'number' && countInputTokens(body) > threshold;
 }
 
 const REASONING_BLOB_BYTES = 180;

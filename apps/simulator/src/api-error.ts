@@ -42,6 +42,19 @@ export const refusals = {
       'invalid_encrypted_content',
       'The encrypted content could not be verified. Reason: Encrypted content could not be decrypted or parsed.',
     ),
+  invalidItem: (index: number, complaint: string) => refuse(400, `input[${index}]`, 'invalid_value', complaint),
+  outputWithoutCall: (index: number, callId: string) =>
+    refuse(400, `input[${index}]`, null, `No tool call found for function call output with call_id ${callId}.`),
+  unansweredCall: (type: string, callId: string) =>
+    refuse(400, 'input', null, `No tool output found for ${type} ${callId}.`),
+  unknownParameter: (name: string) => refuse(400, name, 'unknown_parameter', `Unknown parameter: '${name}'.`),
+  contextExceeded: () =>
+    refuse(
+      400,
+      'input',
+      'context_length_exceeded',
+      'Your input exceeds the context window of this model. Please adjust your input and try again.',
+    ),
   notCancellable: () => refuse(400, null, null, 'Cannot cancel a synchronous response.'),
   notReplayable: () =>
     refuse(400, 'stream', null, 'This response cannot be streamed because it was not created with background=true.'),

@@ -1,4 +1,5 @@
 import { planCompaction } from './answer-plan.js';
+import { refusals } from './api-error.js';
 import { Bill } from './bill.js';
 import { completedItem, inputItems, isUserMessage } from './conversation.js';
 import { playEarlyFault } from './early-fault.js';
@@ -12,13 +13,14 @@ import { countInputTokens } from './usage.js';
 /** Answers `POST /responses/compact`: the user messages as they are, then one compaction item. */
 export async function compactConversation(service: Service, call: Call): Promise<void> {
   const { exchange, body, model, script, fault } = call;
+  if (service.compaction !== 'native') throw refusals.unknownRoute('POST', '/v1/responses/compact');
   if (script.first_delay_ms) await exchange.delay(script.first_delay_ms);
   if (exchange.isClosed || (await playEarlyFault(call))) return;
   const id = newId('resp');
   exchange.responseId = id;
   const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
   const bill = new Bill(service.ledger, id, model, input, script.usage);
-  const compaction = outputItem(planCompaction(service.seal), 'completed');
+  const compaction = outputItem(planCompaction(service, body), 'completed');
   const generated = itemUsage(compaction);
   const messages = inputItems(body).filter(isUserMessage).map(completedItem);
   const output = [...messages.map((message) => JSON.stringify(message)), compaction.done];

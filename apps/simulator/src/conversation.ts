@@ -58,6 +58,13 @@ export function asksForCompaction(items: readonly JsonObject[]): boolean {
   return items.at(-1)?.['type'] === 'compaction_trigger';
 }
 
+/** Whether a compaction came after the user's last words: his tools have been used, and their outputs are gone. */
+export function isResumed(items: readonly JsonObject[]): boolean {
+  return items
+    .slice(items.findLastIndex(isUserMessage) + 1)
+    .some((item) => item['type'] === 'compaction' || item['role'] === 'developer');
+}
+
 const TOOL_BRINGERS: unknown[] = ['additional_tools', 'tool_search_output'];
 
 /** Finds an offered tool by name: in `tools`, in namespaces, and in items that bring tools, such as a search's output. */

@@ -49,7 +49,7 @@ function prepareAnswer(service: Service, call: Call): Answer {
   exchange.responseId = response.id;
   const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
   return {
-    plan: planAnswer(body, script, fault, service.seal),
+    plan: planAnswer(body, script, fault, service),
     response,
     bill: new Bill(service.ledger, response.id, model, input, script.usage),
   };

@@ -4,6 +4,7 @@ import type { Fault } from './fault.js';
 import { isObject, type JsonObject } from './json.js';
 import { ResponseObject } from './response-object.js';
 import type { Script } from './script.js';
+import { CompactedContents } from './compacted-contents.js';
 import { Seal } from './seal.js';
 
 interface ParsedEvent extends JsonObject {
@@ -11,10 +12,11 @@ interface ParsedEvent extends JsonObject {
   sequence_number: number;
 }
 
+const SERVICE = { seal: new Seal(null), contents: new CompactedContents(), compaction: 'native' } as const;
 const MODEL = { model: 'gpt-5.5', input: 'hi' };
 
 function sequenceOf(script: Script, body: JsonObject = MODEL, fault: Fault | null = null): ParsedEvent[] {
-  const plan: AnswerPlan = planAnswer(body, script, fault, new Seal(null));
+  const plan: AnswerPlan = planAnswer(body, script, fault, SERVICE);
   const events = eventSequence(plan, new ResponseObject('resp_test', body), () => '{"total_tokens":1}');
   return events.map((event) => JSON.parse(event.json) as ParsedEvent);
 }
@@ -73,7 +75,7 @@ describe('eventSequence', () => {
   });
 
   it('writes the type first and then the sequence number', () => {
-    const plan = planAnswer(MODEL, { keepalive: true }, null, new Seal(null));
+    const plan = planAnswer(MODEL, { keepalive: true }, null, SERVICE);
     for (const { json, type } of eventSequence(plan, new ResponseObject('resp_test', MODEL), () => 'null')) {
       expect(json.startsWith(`{"type":"${type}","sequence_number":`)).toBe(true);
     }

@@ -1,3 +1,6 @@
+import type { CompactedContents, CompactionKnowledge } from './compacted-contents.js';
+import { inputItems } from './conversation.js';
+import { requireValidInput } from './input-checks.js';
 import type { AnswerPlan } from './answer-plan.js';
 import { refusals } from './api-error.js';
 import type { Bill } from './bill.js';
@@ -10,10 +13,14 @@ import type { ResponseObject } from './response-object.js';
 import { findScript, type FoundScript, type Script } from './script.js';
 import type { Seal } from './seal.js';
 import type { StoredResponses } from './stored-responses.js';
-import type { PromptCache } from './usage.js';
+import { countInputTokens, type PromptCache } from './usage.js';
 
 /** The state that all requests of one simulator share. */
 export interface Service {
+  contents: CompactedContents;
+  compaction: CompactionKnowledge;
+  contextWindowTokens: number;
+  isStrict: boolean;
   /** The models served; null serves any. */
   models: readonly string[] | null;
   ledger: Ledger;
@@ -52,9 +59,22 @@ export function acceptCall(service: Service, exchange: Exchange, body: JsonObjec
   const model = body['model'];
   if (typeof model !== 'string' || model === '') throw refusals.missingParameter('model');
   if (service.models && !service.models.includes(model)) throw refusals.unknownModel(model);
+  if (service.compaction === 'unknown') requireNoCompaction(body);
+  if (service.isStrict) requireValidInput(body);
   service.seal.requireOwn(body);
+  if (countInputTokens(body) > service.contextWindowTokens) throw refusals.contextExceeded();
   const found = findScript(exchange.headers, body);
   return { exchange, body, model, script: found.script, fault: service.directiveUses.faultOf(found) };
+}
+
+/** Refuses what a service without compaction does not know. */
+function requireNoCompaction(body: JsonObject): void {
+  if (body['context_management'] !== undefined) throw refusals.unknownParameter('context_management');
+  for (const [index, { type }] of inputItems(body).entries()) {
+    if (type === 'compaction' || type === 'compaction_trigger') {
+      throw refusals.invalidItem(index, `Invalid value: '${type}'. Supported values are: 'message', 'reasoning'.`);
+    }
+  }
 }
 
 const DIRECTIVES_MAX = 1000;

@@ -8,6 +8,7 @@ import { Ledger } from './ledger.js';
 import { ReleaseGate } from './release-gate.js';
 import { receiveBody } from './request-body.js';
 import { Seal } from './seal.js';
+import { CompactedContents, type CompactionKnowledge } from './compacted-contents.js';
 import { DirectiveUses, type Service } from './service.js';
 import { StoredResponses } from './stored-responses.js';
 import { PromptCache } from './usage.js';
@@ -15,6 +16,7 @@ import { PromptCache } from './usage.js';
 export { Exchange } from './exchange.js';
 export type { Fault } from './fault.js';
 export { Ledger, type LedgerEntry, type LedgerSums, type LedgerTotals, type Outcome } from './ledger.js';
+export type { CompactionKnowledge } from './compacted-contents.js';
 export { directive, type Script } from './script.js';
 export type { Usage } from './usage.js';
 
@@ -30,6 +32,15 @@ export interface SimulatorOptions {
   recordRequests?: boolean;
   /** How many exchanges are kept; 1000 by default. */
   exchangesMax?: number;
+  /**
+   * What it knows of compaction: everything (`native`, the default), nothing (`unknown`: it refuses), or nothing while it
+   * passes over what it does not know (`ignored`).
+   */
+  compaction?: CompactionKnowledge;
+  /** A longer input is refused; by default none is. */
+  contextWindowTokens?: number;
+  /** Whether every item of an input is checked; by default anything is taken. */
+  isStrict?: boolean;
   /** The pause after each text delta when the script does not say; 0 by default. */
   deltaDelayMs?: number;
 }
@@ -65,6 +76,10 @@ export class Simulator {
       seal: new Seal(options.name ?? null),
       directiveUses: new DirectiveUses(),
       deltaDelayMs: options.deltaDelayMs ?? 0,
+      contents: new CompactedContents(),
+      compaction: options.compaction ?? 'native',
+      contextWindowTokens: options.contextWindowTokens ?? Infinity,
+      isStrict: options.isStrict ?? false,
     };
     this.server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true });
     this.server.on('request', (request, response) => void this.serve(request, response));
@@ -85,6 +100,12 @@ export class Simulator {
   /** `http://HOST:PORT/v1`, what an OpenAI client takes as its base URL. */
   get baseUrl(): string {
     return `${this.address}/v1`;
+  }
+
+  /** What a model knows that gets this request: its input, and what the service's own compactions in it stand for. */
+  contextOf(exchange: Exchange): string {
+    const { input } = JSON.parse(exchange.body.toString('utf8')) as { input?: unknown };
+    return this.service.contents.readable(input);
   }
 
   /** Resolves at the next API request whose body has been received. */

@@ -13,3 +13,4 @@ export { isSummaryMessage, lostCompactionMessage, summaryMessage } from './summa
 export { chunked, transcriptOf } from './transcript.js';
 export { CompactionModule } from './compaction.module.js';
 export { type CompactionOptions, CompactionSettings } from './compaction-settings.js';
+export { moveOlderKeys, readOlderKeys } from './older-keys.js';

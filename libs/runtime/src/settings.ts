@@ -12,6 +12,12 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or http
 /** What can be sent as a bearer token. */
 const headerValue = z.string().regex(/^[\x21-\x7E]+$/, 'must be printable ASCII without spaces');
 
+const masterKeyText = z
+  .string()
+  .refine((text) => Buffer.from(text, 'base64').length === MASTER_KEY_BYTES && /^[A-Za-z0-9+/_-]+=*$/.test(text), {
+    error: 'must be 32 bytes in base64 (make one with: openssl rand -base64 32)',
+  });
+
 /** Every environment variable that Tollgate reads. docs/operators.md lists them and is checked against this schema. */
 export const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -23,12 +29,8 @@ export const environment = z.object({
     .default(8080),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
   DATA_DIR: z.string().min(1).default('.tollgate'),
-  MASTER_KEY: z
-    .string()
-    .refine((text) => Buffer.from(text, 'base64').length === MASTER_KEY_BYTES && /^[A-Za-z0-9+/_-]+=*$/.test(text), {
-      error: 'must be 32 bytes in base64 (make one with: openssl rand -base64 32)',
-    })
-    .optional(),
+  MASTER_KEY: masterKeyText.optional(),
+  MASTER_KEY_PREVIOUS: masterKeyText.optional(),
   ADMIN_TOKEN: headerValue.min(8, 'must have at least 8 characters').optional(),
   OPENAI_API_KEY: headerValue.optional(),
   OPENAI_BASE_URL: httpUrl.optional(),
@@ -74,6 +76,8 @@ export interface Settings {
   readonly databaseUrl: string | null;
   readonly dataDir: string;
   readonly masterKey: Buffer | null;
+  /** The key that this database's secrets are sealed under, when `masterKey` is to take its place. */
+  readonly previousMasterKey: Buffer | null;
   readonly adminToken: string | null;
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
   /** Private networks in which upstreams may be. */
@@ -114,6 +118,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     isLoopback,
     databaseUrl: data.DATABASE_URL ?? null,
     dataDir: resolve(data.DATA_DIR),
+    previousMasterKey: data.MASTER_KEY_PREVIOUS ? Buffer.from(data.MASTER_KEY_PREVIOUS, 'base64') : null,
     masterKey: data.MASTER_KEY ? Buffer.from(data.MASTER_KEY, 'base64') : null,
     adminToken: data.ADMIN_TOKEN ?? null,
     openai: data.OPENAI_API_KEY

@@ -10,3 +10,4 @@ export { UpstreamsModule } from './upstreams.module.js';
 export { type UpstreamInput, type UpstreamRow, UpstreamsService } from './upstreams.service.js';
 export { UpstreamCredentials } from './upstream-credentials.js';
 export { probeUpstream, type UpstreamProbe } from './upstream-probe.js';
+export { resealUpstreams } from './reseal.js';

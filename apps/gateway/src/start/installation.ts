@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { moveOlderKeys } from '@app/compaction';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import type { Settings } from '@app/runtime';
+import { resealUpstreams, UpstreamCredentials } from '@app/upstreams';
 import { AdminTokenHash } from '../http/admin-token.js';
 import type { DataDir } from './data-dir.js';
 import { StartupError } from './startup-error.js';
@@ -39,17 +41,28 @@ export function adminTokenOf(settings: Settings, dataDir: DataDir): AdminToken {
 }
 
 /**
- * Refuses a MASTER_KEY other than the one that this database's secrets were sealed under.
+ * Sees to it that this database's secrets are sealed under the MASTER_KEY. Under the previous one, if it is given, they are
+ * sealed anew: a change of the key is one start with both.
  *
- * @throws StartupError
+ * @throws StartupError for a MASTER_KEY that is not the one
  */
-export async function checkMasterKey(prisma: PrismaService, masterKey: Buffer): Promise<void> {
-  const fingerprint = createHash('sha256').update('tollgate/fingerprint').update(masterKey).digest('hex').slice(0, 16);
+export async function adoptMasterKey(prisma: PrismaService, masterKey: Buffer, previous: Buffer | null): Promise<void> {
+  const fingerprint = fingerprintOf(masterKey);
   const known = await readSetting(prisma, FINGERPRINT_SETTING);
-  if (known === undefined) await writeSetting(prisma, FINGERPRINT_SETTING, fingerprint);
-  else if (known !== fingerprint) {
+  if (known === fingerprint) return;
+  if (known === undefined) return writeSetting(prisma, FINGERPRINT_SETTING, fingerprint);
+  if (previous === null || known !== fingerprintOf(previous)) {
     throw new StartupError(
-      'MASTER_KEY is not the key that this database was set up with: give the right one (without MASTER_KEY it is the file master-key in DATA_DIR)',
+      'MASTER_KEY is not the key that this database was set up with: give the right one (without MASTER_KEY it is the file master-key in DATA_DIR); to change it, give the old one as MASTER_KEY_PREVIOUS',
     );
   }
+  await prisma.$transaction(async (tx) => {
+    await resealUpstreams(tx, new UpstreamCredentials(previous), new UpstreamCredentials(masterKey));
+    await moveOlderKeys(tx, previous, masterKey);
+    await writeSetting(tx, FINGERPRINT_SETTING, fingerprint);
+  });
+}
+
+function fingerprintOf(masterKey: Buffer): string {
+  return createHash('sha256').update('tollgate/fingerprint').update(masterKey).digest('hex').slice(0, 16);
 }
