@@ -65,6 +65,10 @@ export interface CodexOptions {
   home?: string;
   /** `openai`: the one that is built in, by `openai_base_url` and CODEX_API_KEY; default: one of the user's own. */
   provider?: 'tollgate' | 'openai';
+  /** What that own provider is called; Codex takes one called `OpenAI` for OpenAI itself. */
+  providerName?: string;
+  /** From how many tokens on Codex compacts the session. */
+  autoCompactTokens?: number;
   /** More of that own provider's settings, such as `stream_max_retries`. */
   settings?: Record<string, number>;
   timeLimitMs?: number;
@@ -118,14 +122,16 @@ export function projectFolder(home: string): string {
 }
 
 /** The config.toml of such a user. */
-function configuration({ baseUrl, provider, settings = {} }: CodexOptions): string {
+function configuration(options: CodexOptions): string {
+  const { baseUrl, provider, providerName = 'Tollgate', autoCompactTokens, settings = {} } = options;
   if (provider === 'openai') return `model = "gpt-5.5"\nopenai_base_url = "${baseUrl}"\n`;
   const more = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+  const limit = autoCompactTokens === undefined ? '' : `model_auto_compact_token_limit = ${autoCompactTokens}\n`;
   return `model = "gpt-5.5"
 model_provider = "tollgate"
-
+${limit}
 [model_providers.tollgate]
-name = "Tollgate"
+name = "${providerName}"
 base_url = "${baseUrl}"
 env_key = "TOLLGATE_KEY"
 wire_api = "responses"
