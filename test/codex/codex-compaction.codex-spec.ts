@@ -1,3 +1,4 @@
+// oxlint-disable jest/no-standalone-expect -- what every turn and every session must show, in one place
 import type { Request, Upstream } from '../../libs/contract/src/index.js';
 import { directive, type Exchange, Simulator, type SimulatorOptions } from '../../apps/simulator/src/simulator.js';
 import {
@@ -9,6 +10,7 @@ import {
   runCodex,
 } from '../support/codex.js';
 import { TestGateway } from '../support/gateway.js';
+import { IS_LONG } from './results.js';
 
 const TURNS = 12;
 const COMPACTIONS_MIN = 3;
@@ -109,6 +111,11 @@ function expectNoFailure(rows: readonly Request[]): void {
   expect(rows.filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
 }
 
+const NATIVE: SimulatorOptions = { compaction: 'native', name: 'native' };
+const UNKNOWING: SimulatorOptions = { compaction: 'unknown', name: 'unknowing' };
+
+const OTHER: SimulatorOptions = { compaction: 'unknown' };
+
 const CASES = [
   [
     'current',
@@ -117,16 +124,24 @@ const CASES = [
     { compaction: 'native', name: 'native' },
     { form: 'trigger', by: 'upstream' },
   ],
-  ['current', 'OpenAI', 'does not know it', { compaction: 'unknown' }, { form: 'trigger', by: 'gateway' }],
+  ['current', 'OpenAI', 'does not know it', UNKNOWING, { form: 'trigger', by: 'gateway' }],
   ['current', 'OpenAI', 'passes over it', { compaction: 'ignored' }, { form: 'trigger', by: 'gateway' }],
-  ['current', 'Tollgate', 'does not know it', { compaction: 'unknown' }, { form: 'client', by: 'client' }],
-  ['old', 'OpenAI', 'knows compaction', { compaction: 'native', name: 'native' }, { form: 'endpoint', by: 'upstream' }],
-  ['old', 'OpenAI', 'does not know it', { compaction: 'unknown' }, { form: 'endpoint', by: 'gateway' }],
+  ['current', 'Tollgate', 'does not know it', OTHER, { form: 'client', by: 'client' }],
+  ['old', 'OpenAI', 'knows compaction', NATIVE, { form: 'endpoint', by: 'upstream' }],
+  ['old', 'OpenAI', 'does not know it', UNKNOWING, { form: 'endpoint', by: 'gateway' }],
 ] as const;
+
+const MOVES: [string, SimulatorOptions[]][] = [
+  ['knows compaction to one that does not', [NATIVE, UNKNOWING]],
+  ['does not know compaction to one that does', [UNKNOWING, NATIVE]],
+];
 
 for (const generation of ['current', 'old'] as const) {
   const codex = findCodex(generation);
-  const cases = CASES.filter(([wanted]) => wanted === generation);
+  const cases = CASES.filter((one) => one[0] === generation && (IS_LONG || one[3] === UNKNOWING));
+  const moves = IS_LONG ? MOVES : MOVES.slice(0, generation === 'current' ? 1 : 0);
+  if (!IS_LONG)
+    process.stderr.write(`Sessions with compactions: ${cases.length + moves.length} of 5; CODEX_LONG=1 runs all.\n`);
   (codex ? describe : describe.skip)(`a session of ${TURNS} turns of Codex ${codex?.version ?? generation}`, () => {
     it.each(cases)(
       '(%s) of a provider named %s goes on behind an upstream that %s',
@@ -138,6 +153,26 @@ for (const generation of ['current', 'old'] as const) {
           expect(compactions.length).toBeGreaterThanOrEqual(COMPACTIONS_MIN);
           expectNoFailure(compactions);
           for (const { compaction } of compactions) expect(compaction).toMatchObject(expected);
+          session.expectFactsKnown();
+        } finally {
+          await session.stop();
+        }
+      },
+      TEST_TIMEOUT_MS,
+    );
+
+    (moves.length > 0 ? it.each(moves) : it.skip.each(MOVES))(
+      'moves in the middle from an upstream that %s',
+      async (_, simulations) => {
+        const session = await Session.start(generation, codex as Codex, 'OpenAI', simulations);
+        try {
+          await session.playTo(TURNS / 2);
+          expect(await session.compactions()).not.toEqual([]);
+          await session.sides[0]?.simulator.close();
+          await session.playTo(TURNS);
+          const compactions = await session.compactions();
+          const makers = compactions.filter(({ outcome }) => outcome === 'ok').map(({ compaction }) => compaction?.by);
+          expect(new Set(makers)).toEqual(new Set(['upstream', 'gateway']));
           session.expectFactsKnown();
         } finally {
           await session.stop();

@@ -1,84 +1,16 @@
 import OpenAI from 'openai';
-import type { Upstream } from '../../libs/contract/src/index.js';
-import { Simulator, type SimulatorOptions } from '../../apps/simulator/src/simulator.js';
-import type { Issued } from '../support/admin-client.js';
-import { TestGateway } from '../support/gateway.js';
-import { type Answer, call, eventsOf } from '../support/responses-client.js';
-
-const MODEL = 'gpt-5.5';
-const FACT = 'FACT-ONE is seven';
-
-type Item = Record<string, unknown> & { type: string; encrypted_content?: string };
-
-/** A gateway with one simulator behind it that knows as much of compaction as a test wants. */
-class CompactionScene {
-  private constructor(
-    readonly gateway: TestGateway,
-    readonly simulator: Simulator,
-    readonly upstreamId: string,
-    readonly issued: Issued,
-  ) {}
-
-  static async start(simulation: SimulatorOptions, upstream: object = {}): Promise<CompactionScene> {
-    const [gateway, simulator] = await Promise.all([
-      TestGateway.start(),
-      Simulator.start({ isStrict: true, ...simulation }),
-    ]);
-    const { id } = await gateway.admin.create<Upstream>('/upstreams', {
-      name: 'only',
-      base_url: simulator.baseUrl,
-      ...upstream,
-    });
-    return new CompactionScene(gateway, simulator, id, await gateway.admin.issueKey());
-  }
-
-  async stop(): Promise<void> {
-    await this.gateway.stop();
-    await this.simulator.close();
-  }
-
-  post(path: string, body: object | string, secret = this.issued.secret): Promise<Answer> {
-    return call(this.gateway.url, typeof body === 'string' ? body : JSON.stringify(body), { secret, path });
-  }
-
-  compact(input: unknown, fields: object = {}): Promise<Answer> {
-    return this.post('/v1/responses/compact', { model: MODEL, input, ...fields });
-  }
-
-  trigger(input: Item[], fields: object = {}): Promise<Answer> {
-    const body = { model: MODEL, input: [...input, { type: 'compaction_trigger' }], stream: true, store: false };
-    return this.post('/v1/responses', { ...body, ...fields });
-  }
-
-  respond(input: unknown, secret?: string): Promise<Answer> {
-    return this.post('/v1/responses', { model: MODEL, input, store: false }, secret);
-  }
-
-  lastContext(): string {
-    const last = this.simulator.exchanges.at(-1);
-    return last ? this.simulator.contextOf(last) : '';
-  }
-}
-
-const message = (role: string, text: string): Item => ({
-  type: 'message',
-  role,
-  content: [{ type: role === 'assistant' ? 'output_text' : 'input_text', text }],
-});
-const CONVERSATION: Item[] = [
-  message('user', 'Build the gateway.'),
-  { type: 'function_call', call_id: 'call_1', name: 'shell', arguments: '{"cmd":"cat notes"}' },
-  { type: 'function_call_output', call_id: 'call_1', output: `${FACT}, says the file.` },
-  message('assistant', 'I have read the notes.'),
-  message('user', 'Go on.'),
-];
-
-const outputOf = (answer: Answer): Item[] => (JSON.parse(answer.body.toString()) as { output: Item[] }).output;
-const typesOf = (items: Item[]): string[] => items.map(({ type, role }) => (role ? `${type}:${String(role)}` : type));
-const itemOf = (answer: Answer): Item | undefined => {
-  const done = eventsOf(answer.body).find(({ type }) => type === 'response.output_item.done');
-  return (done as { item?: Item } | undefined)?.item;
-};
+import {
+  CompactionScene,
+  CONVERSATION,
+  FACT,
+  type Item,
+  itemOf,
+  message,
+  MODEL,
+  outputOf,
+  typesOf,
+} from '../support/compaction-scene.js';
+import { eventsOf } from '../support/responses-client.js';
 
 describe.each([
   ['refuses what it does not know', { compaction: 'unknown' }, {}],
@@ -135,10 +67,11 @@ describe.each([
       'response.completed',
     ]);
     expect(events.map(({ sequence_number: number }) => number)).toEqual([0, 1, 2, 3, 4]);
-    const { output, usage, id } = events.at(-1)?.response as unknown as { output: Item[]; usage: object; id: string };
-    expect(output).toEqual([{ ...itemOf(answer), type: 'compaction' }]);
-    expect(usage).toMatchObject({ input_tokens: expect.any(Number), total_tokens: expect.any(Number) });
-    expect(events[0]?.response?.id).toBe(id);
+    expect(events.at(-1)?.response).toMatchObject({
+      id: events[0]?.response?.id,
+      output: [{ ...itemOf(answer), type: 'compaction' }],
+      usage: { input_tokens: expect.any(Number), total_tokens: expect.any(Number) },
+    });
     const next = await scene.respond([message('user', 'Build the gateway.'), itemOf(answer), message('user', 'Go on')]);
     expect(next.status).toBe(200);
     expect(scene.lastContext()).toContain(FACT);

@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { CompactedHistories } from './compacted-histories.js';
 import { CompactionSeal, compactionKeyOf } from './compaction-seal.js';
 import { CompactionSettings } from './compaction-settings.js';
 import { CompactionSupports } from './compaction-support.js';
@@ -13,6 +14,7 @@ export class CompactionModule {
       providers: [
         CompactionSettings,
         CompactionSupports,
+        CompactedHistories,
         {
           provide: CompactionSeal,
           inject: [CompactionSettings],
@@ -20,7 +22,7 @@ export class CompactionModule {
             new CompactionSeal(compactionKeyOf(masterKey), () => settings.maxAgeSeconds),
         },
       ],
-      exports: [CompactionSeal, CompactionSettings, CompactionSupports],
+      exports: [CompactedHistories, CompactionSeal, CompactionSettings, CompactionSupports],
     };
   }
 }

@@ -69,6 +69,19 @@ export type Settlement = 'open' | 'final' | 'partial' | 'estimated' | 'missing' 
 /** Where the usage was read. */
 export type UsageSource = 'none' | 'terminal_event' | 'response_body' | 'estimate';
 
+/** What the record of nested work has in common with the request that it is done for. */
+const INHERITED = [
+  'keyId',
+  'keyName',
+  'groupId',
+  'groupName',
+  'model',
+  'sessionId',
+  'client',
+  'clientIp',
+  'clientRequestId',
+] as const;
+
 const NOTHING_USED: TokenUsage = {
   inputTokens: 0,
   cachedTokens: 0,
@@ -153,6 +166,13 @@ export class RequestRecord {
     this.publicId = toPublicId('request', this.id);
   }
 
+  /** A record of its own for work that this request needs done before it can be answered. */
+  beginNested(startedAtMs: number, startedMonotonicMs: number, route: string): RequestRecord {
+    const nested = new RequestRecord(startedAtMs, startedMonotonicMs, route);
+    for (const name of INHERITED) Object.assign(nested, { [name]: this[name] });
+    return nested;
+  }
+
   /** Takes down how the upstream ended the response, at the moment that is known. */
   settle(summary: ResponseSummary, source: UsageSource, price: ModelPrice | null): void {
     this.isComplete = true;
@@ -201,7 +221,7 @@ export class RequestRecord {
   }
 
   /** Takes down an answer of the gateway's own that is whole. */
-  noteAnswered(responseId: string): void {
+  noteAnswered(responseId: string | null): void {
     this.isComplete = true;
     this.responseStatus = 'completed';
     this.responseId = responseId;

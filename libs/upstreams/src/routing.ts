@@ -40,13 +40,13 @@ export class Routing {
    * priority, then by the session's score. Those that are tripped or at capacity are left out. Resting ones are kept as the
    * last resort: one client's poisonous call must not close the only upstream to all others.
    */
-  candidates(query: RoutingQuery): readonly Candidate[] {
+  candidates(query: RoutingQuery): readonly RankedCandidate[] {
     const ranked = this.rank(query).filter(({ standing }) => isUsable(standing));
     if (query.makerId === null || ranked[0]?.upstream.id === query.makerId) return ranked;
     const maker = ranked.findIndex(
       ({ upstream, standing }) => upstream.id === query.makerId && standing === 'available',
     );
-    return maker === -1 ? ranked : [ranked[maker] as Candidate, ...ranked.toSpliced(maker, 1)];
+    return maker === -1 ? ranked : [ranked[maker] as RankedCandidate, ...ranked.toSpliced(maker, 1)];
   }
 
   /** All upstreams that serve the model, in order, with those that would not be tried at the end. */

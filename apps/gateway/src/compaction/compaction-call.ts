@@ -5,6 +5,7 @@ import { errors, memberTexts, type ResponseCall } from '@app/protocol';
 import type { EncryptedContentOrigins } from '@app/stored-responses';
 import type { Candidate, Routing } from '@app/upstreams';
 import type { GatewayRequest } from '../http/gateway-request.js';
+import type { LostCompactions } from './lost-compactions.js';
 import type { AnswerKeeper } from '../responses/answer-keeper.js';
 import type { CreatedResponses } from '../responses/created-response.js';
 
@@ -18,6 +19,7 @@ export interface CompactionTools {
   readonly seal: CompactionSeal;
   readonly settings: CompactionSettings;
   readonly supports: CompactionSupports;
+  readonly lost: LostCompactions;
 }
 
 /** A call that asks for a compaction, and who may answer it. */
@@ -30,6 +32,16 @@ export interface CompactionCall {
   readonly form: 'endpoint' | 'trigger';
   /** In the order in which they are to be tried; not empty. */
   readonly candidates: readonly Candidate[];
+}
+
+/** An ordinary call whose input is larger than its `context_management` wants it to be. */
+export interface ThresholdCall {
+  readonly request: GatewayRequest;
+  readonly call: ResponseCall;
+  /** The same without `context_management`. */
+  readonly plainCall: ResponseCall;
+  readonly candidates: readonly Candidate[];
+  readonly tokensMax: number;
 }
 
 /** Codex says by this that an ordinary call is for its own, local compaction (codex-cli.md §4). */

@@ -8,6 +8,7 @@ import { DepartureProbe, type ProbedAnswer } from '../responses/client-departure
 import { COMMENT, KEEP_ALIVE_EVENT } from '../responses/event-answer.js';
 import { EVENT_STREAM_HEAD } from '../responses/event-stream-head.js';
 import { answeredHeaders } from '../responses/passed-headers.js';
+import type { FinalAnswer } from './final-answer.js';
 
 export interface CompactionReplyOptions {
   readonly requestedModel: string;
@@ -15,15 +16,6 @@ export interface CompactionReplyOptions {
   readonly isCodex: boolean;
   /** Go on to the end when the client has left. */
   readonly isDrained: boolean;
-}
-
-/** What the client gets in the end. */
-export interface FinalAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly bytes: Buffer;
-  /** Of the upstream, when it is its answer. */
-  readonly headers: IncomingHttpHeaders;
 }
 
 /** The client's side of a compaction: everything is held until it is whole, and the connection kept open meanwhile. */

@@ -1,18 +1,26 @@
 import { compactionItem, isKept, keptMessage, modelFamily, summaryItems } from '@app/compaction';
 import type { ModelPrice } from '@app/models';
-import { type GatewayError, type InputItem, readInputItems, responseEvents } from '@app/protocol';
+import { encryptedContentFingerprint, type GatewayError, type InputItem, readInputItems } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
-import { wrappedRefusal } from '../responses/attempt-failures.js';
-import { ForwardedResponse, type Makers } from '../responses/forwarded-response.js';
+import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
 import { CallBooks, NobodyWaitsError } from './call-books.js';
 import type { CompactionCall, CompactionTools } from './compaction-call.js';
 import type { CollectedAnswer } from './collected-call.js';
-import type { FinalAnswer } from './compaction-reply.js';
 import { ConversationSummary, RefusedSummaryError } from './conversation-summary.js';
 import { compactionObject, type EmulatedAnswer, triggeredResponse } from './emulated-answer.js';
+import {
+  type FinalAnswer,
+  jsonAnswer,
+  outputOf,
+  ownResponseId,
+  refusalAnswer,
+  responseAnswer,
+  upstreamsAnswer,
+} from './final-answer.js';
 import { keptWithin } from './kept-messages.js';
 import { type NativeVerdict, verdictOfAnswer, verdictOfRefusal } from './native-verdict.js';
 import { isNothingToCompact } from './nothing-to-compact.js';
+import { NOTHING_KNOWN } from './side-compactions.js';
 import type { Summary } from './summarizer.js';
 
 type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
@@ -30,7 +38,7 @@ interface Remainder {
 /** One compaction, from the first upstream that is asked to the answer. */
 export class CompactionRun {
   private readonly books: CallBooks;
-  private readonly makers: Makers;
+  private readonly knowledge: UpstreamKnowledge;
   private readonly price: ModelPrice | null;
 
   constructor(
@@ -38,11 +46,11 @@ export class CompactionRun {
     private readonly asked: CompactionCall,
     signal: AbortSignal,
   ) {
-    const { catalog, routing, keeper, origins } = all;
-    this.makers = { origins, turnStates: keeper.turnStates };
+    const { catalog, routing, keeper, origins, supports } = all;
+    this.knowledge = { origins, turnStates: keeper.turnStates, supports };
     this.price = catalog.find(asked.call.model)?.price ?? null;
     this.books = new CallBooks(asked.request.record, routing, keeper, signal, this.price);
-    this.books.note({ ...UNKNOWN, form: asked.form });
+    this.books.note({ ...NOTHING_KNOWN, form: asked.form });
   }
 
   /**
@@ -56,9 +64,9 @@ export class CompactionRun {
       const first = natives.length > 0 ? await this.native(natives) : this.everyone();
       return 'status' in first ? first : await this.emulated(first);
     } catch (error) {
-      if (error instanceof RefusedSummaryError) return this.refusal(error.refusal);
       // What was used before it failed has been billed.
       this.books.settle();
+      if (error instanceof RefusedSummaryError) return refusalAnswer(error.refusal, this.asked.request.record);
       if (error instanceof NobodyWaitsError) return null;
       throw error;
     }
@@ -79,15 +87,19 @@ export class CompactionRun {
   private async native(natives: readonly Candidate[]): Promise<FinalAnswer | Remainder> {
     const { call, form, request } = this.asked;
     const route = form === 'endpoint' ? '/responses/compact' : '/responses';
-    const forwarded = new ForwardedResponse(call, request.headers, route, natives, this.makers);
+    const forwarded = new ForwardedResponse(call, request.headers, route, natives, this.knowledge);
     const answer = await this.books.call(forwarded, call.raw.length);
     if (answer.kind === 'failure') return this.afterFailure(natives, answer);
     const { candidate } = answer;
     const isAuto = candidate.upstream.compaction === 'auto';
     const verdict: NativeVerdict = isAuto ? verdictOf(answer, form) : 'answered';
     if (verdict === 'answered' || verdict === 'refused') {
-      if (answer.kind === 'refusal') return this.refusal(answer);
+      if (answer.kind === 'refusal') {
+        this.books.settle();
+        return refusalAnswer(answer, this.asked.request.record);
+      }
       this.all.supports.note(candidate.upstream, form, true);
+      await this.keepHistory(answer);
       return this.passedOn(answer);
     }
     if (answer.kind === 'answer') this.books.noteUsage(answer);
@@ -119,11 +131,20 @@ export class CompactionRun {
     return { candidates: [candidate, ...others], refusal, learn };
   }
 
+  /** Should its maker be lost, the session can go on all the same. */
+  private async keepHistory({ response }: Answer): Promise<void> {
+    const { request, call } = this.asked;
+    for (const { type, encrypted_content: content } of outputOf(response)) {
+      if (type !== 'compaction' || typeof content !== 'string') continue;
+      await this.all.lost.keep(request.caller.group.id, call, encryptedContentFingerprint(content));
+    }
+  }
+
   /** The upstream's own compaction, as it came. */
   private passedOn(answer: Answer): FinalAnswer {
     const { call, form, request } = this.asked;
     const { record, caller } = request;
-    const { response, summary, isEventStream, bytes, headers } = answer;
+    const { response, summary, isEventStream } = answer;
     const rule = this.all.created.rule({
       groupId: caller.group.id,
       call,
@@ -141,9 +162,7 @@ export class CompactionRun {
       itemsAfter: output.length,
       chunks: 1,
     });
-    if (!record.stream) return { status: 200, contentType: JSON_TYPE, bytes: response, headers };
-    if (isEventStream) return { status: 200, contentType: EVENTS_TYPE, bytes, headers };
-    return { ...this.streamed(JSON.parse(response.toString('utf8')) as Json), headers };
+    return upstreamsAnswer(answer, record);
   }
 
   /** The gateway's own compaction. */
@@ -165,7 +184,7 @@ export class CompactionRun {
         ? [...kept.messages.map(keptMessage), ...summaryItems(text, sealed, caller.group.compactionOutput)]
         : [compactionItem(sealed)];
     this.books.settle();
-    const id = `resp_${record.id.replaceAll('-', '')}`;
+    const id = ownResponseId(record);
     record.noteAnswered(id);
     const after = [...kept.messages.map(keptMessage), { text }];
     this.books.note({
@@ -185,11 +204,11 @@ export class CompactionRun {
     refusal: Refusal | null,
   ): Promise<Summary> {
     const { call, request } = this.asked;
-    const { makers, books } = this;
+    const { knowledge, books } = this;
     const { instruction } = this.all.settings;
     const { headers } = request;
     try {
-      const tools = { call, headers, candidates, makers, books, instruction, windowTokens };
+      const tools = { call, headers, candidates, knowledge, books, instruction, windowTokens };
       return await new ConversationSummary(tools).write(items);
     } catch (error) {
       // Both were refused: what the upstream said to the client's own call is nearer to the cause.
@@ -200,13 +219,7 @@ export class CompactionRun {
 
   private told(answer: EmulatedAnswer): FinalAnswer {
     if (this.asked.form === 'endpoint') return jsonAnswer(compactionObject(answer));
-    const response = triggeredResponse(answer);
-    return this.asked.request.record.stream ? { ...this.streamed(response), headers: {} } : jsonAnswer(response);
-  }
-
-  private streamed(response: Json): Omit<FinalAnswer, 'headers'> {
-    const id = `resp_${this.asked.request.record.id.replaceAll('-', '')}`;
-    return { status: 200, contentType: EVENTS_TYPE, bytes: Buffer.concat([...responseEvents(response, id)]) };
+    return responseAnswer(triggeredResponse(answer), this.asked.request.record);
   }
 
   /** What there is would be kept as it is, all of it. */
@@ -215,23 +228,12 @@ export class CompactionRun {
     const { record } = request;
     const items = readInputItems(sentBody) ?? [];
     this.books.settle();
-    const id = `resp_${record.id.replaceAll('-', '')}`;
+    const id = ownResponseId(record);
     record.noteAnswered(id);
     const output = items.map((item) => item.read());
     this.books.note({ form, by: null, ...this.sizes(items, output, 0), itemsAfter: output.length, chunks: 0 });
     const createdAtSeconds = Math.floor(this.all.keeper.clock.now() / 1000);
     return this.told({ id, createdAtSeconds, model: call.model, output, usage: null });
-  }
-
-  /** The upstream's own words, unless they are in no shape that a client reads. */
-  private refusal({ status, headers, bytes, summary }: Refusal): FinalAnswer {
-    const { record } = this.asked.request;
-    this.books.settle();
-    record.errorCode = summary?.errorCode ?? null;
-    record.errorMessage = summary?.errorMessage ?? `the upstream answered ${status}`;
-    const isReadable = summary !== null && summary.errorMessage !== null;
-    const body = isReadable ? bytes : wrappedRefusal(status, headers, bytes, summary !== null);
-    return { status: status === 501 ? 400 : status, contentType: JSON_TYPE, bytes: body, headers };
   }
 
   private sizes(before: readonly InputItem[], after: readonly object[], tokensMore: number) {
@@ -246,30 +248,8 @@ export class CompactionRun {
   }
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-const JSON_TYPE = 'application/json';
-const EVENTS_TYPE = 'text/event-stream';
-const UNKNOWN = {
-  by: null,
-  tokensBefore: null,
-  tokensAfter: null,
-  itemsBefore: null,
-  itemsAfter: null,
-  chunks: null,
-} as const;
-
 function verdictOf(answer: Answer | Refusal, form: 'endpoint' | 'trigger'): NativeVerdict {
   return answer.kind === 'refusal' ? verdictOfRefusal(answer, form) : verdictOfAnswer(answer, form);
-}
-
-function outputOf(response: Buffer): Json[] {
-  const { output } = JSON.parse(response.toString('utf8')) as { output?: unknown };
-  return Array.isArray(output) ? (output as Json[]) : [];
-}
-
-function jsonAnswer(value: Json): FinalAnswer {
-  return { status: 200, contentType: JSON_TYPE, bytes: Buffer.from(JSON.stringify(value)), headers: {} };
 }
 
 function droppedNote(count: number): string {

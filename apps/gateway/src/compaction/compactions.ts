@@ -10,6 +10,7 @@ import { AnswerKeeper } from '../responses/answer-keeper.js';
 import { CreatedResponses } from '../responses/created-response.js';
 import { type CompactionCall, type CompactionTools } from './compaction-call.js';
 import { CompactionReply } from './compaction-reply.js';
+import { LostCompactions } from './lost-compactions.js';
 import { CompactionRun } from './compaction-run.js';
 
 /** Compacts conversations: by upstreams that know how, else by having the session's own model write a summary. */
@@ -25,6 +26,7 @@ export class Compactions implements CompactionTools {
     readonly seal: CompactionSeal,
     readonly settings: CompactionSettings,
     readonly supports: CompactionSupports,
+    readonly lost: LostCompactions,
   ) {}
 
   /**

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { transcriptOf } from '@app/compaction';
 import { errors, type InputItem, readResponseCall, type ResponseCall } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
-import { ForwardedResponse, type Makers } from '../responses/forwarded-response.js';
+import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
 import type { CallBooks } from './call-books.js';
 import type { CollectedAnswer } from './collected-call.js';
 import { isTooLong } from './native-verdict.js';
@@ -24,7 +25,7 @@ export interface SummaryTools {
   readonly headers: IncomingHttpHeaders;
   /** In the order in which they are to be tried. */
   readonly candidates: readonly Candidate[];
-  readonly makers: Makers;
+  readonly knowledge: UpstreamKnowledge;
   readonly books: CallBooks;
   readonly instruction: string;
   /** null: not known */
@@ -52,14 +53,18 @@ export class ConversationSummary {
     this.carried = items
       .filter(({ type }) => CARRIED.has(type))
       .map(({ scan }) => raw.toString('utf8', scan.start, scan.end));
-    const summarizer = new Summarizer((texts) => this.ask(texts), this.tools.windowTokens);
-    return summarizer.summarize(items.filter(({ type }) => !CARRIED.has(type)));
+    return this.writeOf(transcriptOf(items.filter(({ type }) => !CARRIED.has(type))));
+  }
+
+  /** The same for a conversation that is text already. */
+  writeOf(texts: Iterable<string>): Promise<Summary> {
+    return new Summarizer((asked) => this.ask(asked), this.tools.windowTokens).summarize(texts);
   }
 
   private async ask(texts: readonly string[]): Promise<string> {
-    const { call, headers, makers, books, instruction } = this.tools;
+    const { call, headers, knowledge, books, instruction } = this.tools;
     const body = summaryBody({ model: call.model, instruction, carried: this.carried, texts }, this.copied);
-    const forwarded = new ForwardedResponse(readResponseCall(body), headers, '/responses', this.candidates, makers);
+    const forwarded = new ForwardedResponse(readResponseCall(body), headers, '/responses', this.candidates, knowledge);
     const answer = await books.call(forwarded, body.length);
     if (answer.kind === 'failure') throw answer.error;
     if (answer.kind === 'refusal') {

@@ -1,5 +1,5 @@
-import { chunked, PARTS_INTRODUCTION, partIntroduction, SUMMARY_REQUEST, transcriptOf } from '@app/compaction';
-import { errors, type InputItem } from '@app/protocol';
+import { chunked, PARTS_INTRODUCTION, partIntroduction, SUMMARY_REQUEST } from '@app/compaction';
+import { errors } from '@app/protocol';
 
 /** How many parts of a long conversation are read at the same time. */
 const PARTS_AT_ONCE = 3;
@@ -46,8 +46,8 @@ export class Summarizer {
   }
 
   /** @throws whatever `ask` throws, and GatewayError when even small parts do not fit */
-  async summarize(items: Iterable<InputItem>): Promise<Summary> {
-    const text = await this.whole(chunked(transcriptOf(items), this.partBytesMax), 0);
+  async summarize(conversation: Iterable<string>): Promise<Summary> {
+    const text = await this.whole(chunked(conversation, this.partBytesMax), 0);
     return { text, chunks: this.chunks };
   }
 
@@ -65,7 +65,7 @@ export class Summarizer {
 
   /** The summary of what fits into one call; of what does not, those of its parts. */
   private async single(text: string, level: number): Promise<string | string[]> {
-    const texts = [conversation(text), SUMMARY_REQUEST];
+    const texts = [told(text), SUMMARY_REQUEST];
     try {
       return await this.askOnce(level === 0 ? texts : [PARTS_INTRODUCTION, ...texts], level);
     } catch (error) {
@@ -90,7 +90,7 @@ export class Summarizer {
 
   private async part(text: string, number: number, level: number): Promise<string[]> {
     try {
-      return [await this.askOnce([partIntroduction(number), conversation(text), SUMMARY_REQUEST], level)];
+      return [await this.askOnce([partIntroduction(number), told(text), SUMMARY_REQUEST], level)];
     } catch (error) {
       return this.halves(text, level, error);
     }
@@ -119,7 +119,7 @@ export function partBytesFor(windowTokens: number | null): number {
   return Math.floor((windowTokens ?? WINDOW_TOKENS_DEFAULT) * WINDOW_SHARE * BYTES_PER_TOKEN);
 }
 
-function conversation(text: string): string {
+function told(text: string): string {
   return `<conversation>\n${text}\n</conversation>`;
 }
 

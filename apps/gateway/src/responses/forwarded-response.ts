@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { CompactionSupports } from '@app/compaction';
 import { type EncryptedContent, type MemberOverride, type ResponseCall, rewriteCall } from '@app/protocol';
 import type { EncryptedContentOrigins } from '@app/stored-responses';
 import type { Candidate, ForwardedCall, Upstream } from '@app/upstreams';
@@ -13,13 +14,15 @@ const NOT_FOR_COMPACTION: readonly MemberOverride[] = ['stream', 'store', 'inclu
   name,
   json: null,
 }));
+const NO_CONTEXT_MANAGEMENT: MemberOverride = { name: 'context_management', json: null };
 const TURN_STATE = 'x-codex-turn-state';
 const NOTHING: readonly EncryptedContent[] = [];
 
-/** Who made what only its maker understands. */
-export interface Makers {
+/** What is known of upstreams: who made what only its maker understands, and who knows compaction. */
+export interface UpstreamKnowledge {
   readonly origins: EncryptedContentOrigins;
   readonly turnStates: TurnStates;
+  readonly supports: CompactionSupports;
 }
 
 /** A call that makes a response, as each of its candidates gets it. */
@@ -31,14 +34,14 @@ export class ForwardedResponse implements ForwardedCall {
     private readonly headers: IncomingHttpHeaders,
     readonly route: CreatingRoute,
     readonly candidates: readonly Candidate[],
-    private readonly makers: Makers,
+    private readonly knowledge: UpstreamKnowledge,
   ) {}
 
   headersFor(upstream: Upstream): string[] {
     const { headers } = this;
     const isStream = this.streamFor(upstream);
     const list = forwardedHeaders(headers, upstream, { isStream, hasBody: true });
-    const maker = this.candidates.length > 1 ? this.makers.turnStates.makerOf(headers[TURN_STATE]) : null;
+    const maker = this.candidates.length > 1 ? this.knowledge.turnStates.makerOf(headers[TURN_STATE]) : null;
     if (maker === null || maker === upstream.id) return list;
     list.splice(list.indexOf(TURN_STATE), 2);
     return list;
@@ -52,8 +55,17 @@ export class ForwardedResponse implements ForwardedCall {
       storeFalse: upstream.kind === 'codex' && !isCompaction,
       stream: isCompaction ? null : this.streamFor(upstream),
       strip: call.encryptedContents.length === 0 ? NOTHING : this.unreadableFor(upstream),
-      overrides: isCompaction ? [...NOT_FOR_COMPACTION, ...upstream.overrides] : upstream.overrides,
+      overrides: this.overridesFor(upstream),
     });
+  }
+
+  private overridesFor(upstream: Upstream): readonly MemberOverride[] {
+    const { call, route, knowledge } = this;
+    if (route === '/responses/compact') return [...NOT_FOR_COMPACTION, ...upstream.overrides];
+    if (call.compactThreshold === null) return upstream.overrides;
+    const support = knowledge.supports.of(upstream, 'threshold');
+    const isTaken = support === 'native' || support === 'unknown';
+    return isTaken ? upstream.overrides : [NO_CONTEXT_MANAGEMENT, ...upstream.overrides];
   }
 
   /** An upstream that can answer in one way only is asked in that way. */
@@ -64,7 +76,7 @@ export class ForwardedResponse implements ForwardedCall {
 
   private unreadableFor(upstream: Upstream): readonly EncryptedContent[] {
     return this.call.encryptedContents.filter((content) => {
-      const maker = this.makers.origins.known(content.fingerprint);
+      const maker = this.knowledge.origins.known(content.fingerprint);
       return maker !== null && maker !== upstream.id;
     });
   }

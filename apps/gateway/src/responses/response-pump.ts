@@ -29,6 +29,8 @@ export interface PumpOptions {
   readonly bodyBytes: number;
   readonly price: ModelPrice | null;
   readonly rule: AnswerRule;
+  /** Names and values in turn that the answer's head has besides. */
+  readonly headers: readonly string[];
 }
 
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
@@ -187,7 +189,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     if (this.isDetached) return;
     const { record, options, keeper } = this;
     const answer = { requestId: record.publicId, requestedModel: options.requestedModel };
-    this.response.writeHead(this.status || 200, answeredHeaders(this.headers, answer).concat(headers));
+    this.response.writeHead(this.status || 200, answeredHeaders(this.headers, answer).concat(options.headers, headers));
     // Only now: a head that Node refuses must still be answered by the error filter.
     this.reply.hijack();
     record.firstByteMs = keeper.clock.monotonic() - record.startedMonotonicMs;

@@ -1,9 +1,15 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ModelsModule } from '@app/models';
+import { JournalModule } from '@app/journal';
 import { Clock, RuntimeModule } from '@app/runtime';
 import { StoredResponsesModule } from '@app/stored-responses';
+import { TokenEstimateModule } from '@app/token-estimate';
 import { Compactions } from '../compaction/compactions.js';
+import { ContextLimits } from '../compaction/context-limits.js';
+import { ContextShortener } from '../compaction/context-shortener.js';
+import { LostCompactions } from '../compaction/lost-compactions.js';
 import { SealedCalls } from '../compaction/sealed-calls.js';
+import { SideCompactions } from '../compaction/side-compactions.js';
 import { ExplainModule } from '../explain/explain.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { Lifecycle } from '../health/lifecycle.js';
@@ -13,6 +19,7 @@ import { CreatedResponses } from './created-response.js';
 import { ResponseReferences } from './response-references.js';
 import { ResponsesController } from './responses.controller.js';
 import { ResponsesProxy } from './responses.proxy.js';
+import { SessionMoves } from './session-moves.js';
 
 @Module({})
 export class ResponsesModule {
@@ -20,14 +27,28 @@ export class ResponsesModule {
     return {
       module: ResponsesModule,
       global: true,
-      imports: [ExplainModule, HealthModule, ModelsModule, ModelRoutesModule, RuntimeModule, StoredResponsesModule],
+      imports: [
+        ExplainModule,
+        HealthModule,
+        JournalModule,
+        TokenEstimateModule,
+        ModelsModule,
+        ModelRoutesModule,
+        RuntimeModule,
+        StoredResponsesModule,
+      ],
       controllers: [ResponsesController],
       providers: [
         Compactions,
+        ContextLimits,
+        ContextShortener,
+        LostCompactions,
+        SideCompactions,
         CreatedResponses,
         ResponseReferences,
         ResponsesProxy,
         SealedCalls,
+        SessionMoves,
         {
           provide: AnswerKeeper,
           inject: [Clock, Lifecycle],

@@ -1,14 +1,14 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { CompactionSupports } from '@app/compaction';
 import type { CompactionNote } from '@app/journal';
-import type { Caller } from '@app/keys';
 import { ModelCatalog } from '@app/models';
 import { errors, type GatewayError, readResponseCall, type ResponseCall } from '@app/protocol';
 import { EncryptedContentOrigins } from '@app/stored-responses';
-import { type Candidate, Forwarding, Routing } from '@app/upstreams';
+import { Forwarding, Routing } from '@app/upstreams';
 import { isClientsOwnCompaction, requireConversation } from '../compaction/compaction-call.js';
 import { Compactions } from '../compaction/compactions.js';
+import { ContextLimits } from '../compaction/context-limits.js';
 import { SealedCalls } from '../compaction/sealed-calls.js';
 import { Explainer } from '../explain/explainer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
@@ -19,6 +19,7 @@ import { CreatedResponses } from './created-response.js';
 import { type CreatingRoute, ForwardedResponse } from './forwarded-response.js';
 import { ResponsePump } from './response-pump.js';
 import { ResponseReferences } from './response-references.js';
+import { type PlacedCall, SessionMoves } from './session-moves.js';
 
 const NO_BODY = Buffer.alloc(0);
 const CLIENTS_OWN: CompactionNote = {
@@ -47,6 +48,9 @@ export class ResponsesProxy {
     private readonly explainer: Explainer,
     private readonly sealedCalls: SealedCalls,
     private readonly compactions: Compactions,
+    private readonly supports: CompactionSupports,
+    private readonly limits: ContextLimits,
+    private readonly moves: SessionMoves,
   ) {}
 
   /**
@@ -71,7 +75,7 @@ export class ResponsesProxy {
     const call = this.sealedCalls.opened(sent, caller.group.id);
     const held = this.references.holderOf(call, caller.group.id);
     const holderId = held instanceof Promise ? await held : held;
-    const made = this.makerOf(call, headers);
+    const made = this.moves.makerOf(call, headers);
     const makerId = made instanceof Promise ? await made : made;
     // The record of a client that has left meanwhile is closed.
     if (reply.raw.destroyed) return;
@@ -79,19 +83,35 @@ export class ResponsesProxy {
     const affinity = affinityOf(call, headers, caller);
     const all = this.routing.candidates({ model: call.model, affinity, holderId, makerId });
     if (all.length === 0) throw this.refused(errors.noUpstream(call.model), request, call);
-    const candidates = makerId === null ? all : this.readersOf(call, caller, all);
-    if (candidates.length === 0) throw this.refused(errors.encryptedContentMoved(), request, call);
+    const isBound = makerId !== null;
+    const placed = isBound
+      ? await this.moves.place(request, reply, { call, candidates: all })
+      : { call, candidates: all };
+    if (reply.raw.destroyed) return;
+    if (placed.candidates.length === 0) throw this.refused(errors.encryptedContentMoved(), request, call);
 
     if (isEndpoint || call.endsInTrigger) {
       const form = isEndpoint ? 'endpoint' : 'trigger';
-      return this.compactions.answer({ request, call, sentBody: sent.raw, form, candidates }, reply);
+      return this.compactions.answer({ request, ...placed, sentBody: sent.raw, form }, reply);
     }
     if (record.kind === 'compaction') record.compaction = CLIENTS_OWN;
+    await this.forward(request, reply, placed);
+  }
+
+  /** An ordinary call on its way to those who can answer it. */
+  private async forward(request: GatewayRequest, reply: FastifyReply, { call: asked, candidates }: PlacedCall) {
+    const { caller, headers, record } = request;
+    const isLimited = this.limits.concerns(request, asked);
+    const ready = isLimited
+      ? await this.limits.prepare(request, reply, asked, candidates)
+      : { call: asked, headers: [] };
+    if (!ready) return;
+    const { call } = ready;
 
     const price = this.catalog.find(call.model)?.price ?? null;
     const { keeper } = this;
-    const makers = { origins: this.origins, turnStates: keeper.turnStates };
-    const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, makers);
+    const knowledge = { origins: this.origins, turnStates: keeper.turnStates, supports: this.supports };
+    const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, knowledge);
     const options = {
       requestedModel: call.model,
       isStream: record.stream,
@@ -100,6 +120,7 @@ export class ResponsesProxy {
       bodyBytes: call.raw.length,
       price,
       rule: this.created.rule({ groupId: caller.group.id, call, price, record, isStorable: true }),
+      headers: ready.headers,
     };
     const pump = new ResponsePump(record, reply, options, keeper);
     await pump.run((sink) => new Forwarding(forwarded, sink, this.routing, () => keeper.clock.monotonic()));
@@ -113,25 +134,5 @@ export class ResponsesProxy {
     const explanation = this.explainer.explain(caller, { ...call, headers }, checks);
     record.decision = explanation;
     return explanation.rule === null ? error : error.withRule(explanation.rule);
-  }
-
-  /** The upstream that made what the call carries and only its maker can read: the newest content, else the turn's state. */
-  private makerOf(call: ResponseCall, headers: IncomingHttpHeaders): string | null | Promise<string | null> {
-    const newest = call.encryptedContents.at(-1);
-    return newest
-      ? this.origins.find(newest.fingerprint)
-      : this.keeper.turnStates.makerOf(headers['x-codex-turn-state']);
-  }
-
-  /** Those upstreams that can go on with the session, by their group's policy on what only its maker can read. */
-  private readersOf(call: ResponseCall, { group }: Caller, candidates: readonly Candidate[]): readonly Candidate[] {
-    const mayStrip = group.encryptedContentOnMove === 'strip';
-    const binding = call.encryptedContents.filter(({ itemType }) => !mayStrip || itemType !== 'reasoning');
-    const isReader = ({ upstream }: Candidate): boolean =>
-      binding.every(({ fingerprint }) => {
-        const maker = this.origins.known(fingerprint);
-        return maker === null || maker === upstream.id;
-      });
-    return candidates.filter(isReader);
   }
 }

@@ -1,0 +1,116 @@
+import { Injectable } from '@nestjs/common';
+import { CompactionSettings, CompactionSupports } from '@app/compaction';
+import { type CompactionNote, RequestLog, type RequestRecord } from '@app/journal';
+import { ModelCatalog } from '@app/models';
+import { errors, GatewayError, type ResponseCall } from '@app/protocol';
+import { Clock } from '@app/runtime';
+import { EncryptedContentOrigins } from '@app/stored-responses';
+import { type Candidate, Routing } from '@app/upstreams';
+import { GatewayMetrics } from '../health/gateway-metrics.js';
+import type { GatewayRequest } from '../http/gateway-request.js';
+import { AnswerKeeper } from '../responses/answer-keeper.js';
+import { CallBooks, NobodyWaitsError } from './call-books.js';
+import { ConversationSummary, RefusedSummaryError } from './conversation-summary.js';
+import type { Summary } from './summarizer.js';
+
+const ROUTE = 'automatic compaction';
+
+/** A request that needs a summary before it can be answered. */
+export interface SideCompaction {
+  readonly request: GatewayRequest;
+  readonly call: ResponseCall;
+  readonly candidates: readonly Candidate[];
+  readonly form: CompactionNote['form'];
+  readonly signal: AbortSignal;
+}
+
+/** A summary, and where the log has it. */
+export interface SideSummary extends Summary {
+  readonly requestId: string;
+  /** About how many tokens so many bytes of this conversation are. */
+  tokensOf(bytes: number): number;
+}
+
+/** Writes summaries that a request needs before it can be answered; each has its own row in the log, and its own price. */
+@Injectable()
+export class SideCompactions {
+  // oxlint-disable-next-line max-params -- every station of the way, by name
+  constructor(
+    private readonly catalog: ModelCatalog,
+    private readonly routing: Routing,
+    private readonly origins: EncryptedContentOrigins,
+    private readonly keeper: AnswerKeeper,
+    private readonly settings: CompactionSettings,
+    private readonly supports: CompactionSupports,
+    private readonly clock: Clock,
+    private readonly log: RequestLog,
+    private readonly metrics: GatewayMetrics,
+  ) {}
+
+  /**
+   * @throws GatewayError when there is no summary to be had
+   * @throws NobodyWaitsError
+   */
+  async write(side: SideCompaction, conversation: Iterable<string>): Promise<SideSummary> {
+    const { request, call, form } = side;
+    const record = request.record.beginNested(this.clock.now(), this.clock.monotonic(), ROUTE);
+    record.kind = 'compaction';
+    const price = this.catalog.find(call.model)?.price ?? null;
+    const books = new CallBooks(record, this.routing, this.keeper, side.signal, price);
+    this.metrics.requestStarted();
+    try {
+      const summary = await this.summary(side, books).writeOf(conversation);
+      record.status = 200;
+      record.noteAnswered(null);
+      books.note({ ...NOTHING_KNOWN, form, by: 'gateway', chunks: summary.chunks });
+      return { ...summary, requestId: record.publicId, tokensOf: (bytes) => books.tokensOf(bytes) };
+    } catch (error) {
+      books.note({ ...NOTHING_KNOWN, form, by: null });
+      throw failureOf(error, record);
+    } finally {
+      books.settle();
+      record.close(this.clock.monotonic());
+      this.metrics.requestEnded(record);
+      this.log.add(record);
+    }
+  }
+
+  private summary({ request, call, candidates }: SideCompaction, books: CallBooks): ConversationSummary {
+    return new ConversationSummary({
+      call,
+      headers: request.headers,
+      candidates,
+      knowledge: { origins: this.origins, turnStates: this.keeper.turnStates, supports: this.supports },
+      books,
+      instruction: this.settings.instruction,
+      windowTokens: this.catalog.find(call.model)?.contextWindowTokens ?? null,
+    });
+  }
+}
+
+export const NOTHING_KNOWN = {
+  by: null,
+  tokensBefore: null,
+  tokensAfter: null,
+  itemsBefore: null,
+  itemsAfter: null,
+  chunks: null,
+} as const;
+
+/** Takes the failure down, and tells it as one of ours. */
+function failureOf(error: unknown, record: RequestRecord): Error {
+  if (error instanceof NobodyWaitsError) {
+    record.cut = 'client';
+    record.status = 499;
+    return error;
+  }
+  const told =
+    error instanceof RefusedSummaryError
+      ? errors.compactionFailed(error.refusal.summary?.errorMessage ?? error.message)
+      : error;
+  const { code, message, status } = told instanceof GatewayError ? told : errors.internal(told);
+  record.status = status;
+  record.errorCode = code;
+  record.errorMessage = message;
+  return told instanceof Error ? told : errors.internal(told);
+}
