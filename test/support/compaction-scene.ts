@@ -18,9 +18,13 @@ export class CompactionScene {
     readonly issued: Issued,
   ) {}
 
-  static async start(simulation: SimulatorOptions, upstream: object = {}): Promise<CompactionScene> {
+  static async start(
+    simulation: SimulatorOptions,
+    upstream: object = {},
+    env: Record<string, string> = {},
+  ): Promise<CompactionScene> {
     const [gateway, simulator] = await Promise.all([
-      TestGateway.start(),
+      TestGateway.start({ env }),
       Simulator.start({ isStrict: true, ...simulation }),
     ]);
     const { id } = await gateway.admin.create<Upstream>('/upstreams', {

@@ -74,7 +74,7 @@ function planSteps(body: JsonObject, script: Script, service: PlanningService): 
   const { seal, contents, compaction } = service;
   const items = inputItems(body);
   if (asksForCompaction(items) && compaction === 'native') return [planCompaction(service, body)];
-  if (wantsSummary(lastUserText(items)) && script.text === undefined) {
+  if (wantsSummary(lastUserText(items)) && script.text === undefined && script.deltas === undefined) {
     return [{ kind: 'message', deltas: wordsOf(summaryOf(contents.readable(body['input']))) }];
   }
   const toolOutputs = pendingToolOutputs(items);
