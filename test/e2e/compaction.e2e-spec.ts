@@ -247,7 +247,8 @@ describe('a compaction of the gateway', () => {
     const instruction = 'Fail, please: [[sim {"fault":{"kind":"incomplete"}}]]';
     await scene.gateway.admin.patch('/settings', { compaction_instruction: instruction });
     const answer = await scene.trigger(CONVERSATION);
-    expect(answer.status).toBe(502);
+    expect([answer.status, answer.error?.code]).toEqual([400, 'compaction_failed']);
+    expect(answer.headers['x-should-retry']).toBe('false');
     expect(answer.error?.message).toMatch(/could not be compacted: the summary was cut off/);
     const row = await scene.gateway.row(answer.requestId);
     expect(row).toMatchObject({ kind: 'compaction', outcome: 'upstream_error', settlement: 'unpriced' });

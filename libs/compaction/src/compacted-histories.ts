@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 
 const HELD_BYTES_MAX = 32 * 1024 * 1024;
 /** Larger ones are not held: one session must not push out all others. */
-const HISTORY_BYTES_MAX = 8 * 1024 * 1024;
+export const HISTORY_BYTES_MAX = 8 * 1024 * 1024;
 const HELD_FOR_MS = 24 * 3_600_000;
 const ENTRY_BYTES = 200;
 

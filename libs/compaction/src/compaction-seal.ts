@@ -9,8 +9,8 @@ const CREATED_BYTES = 5;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const FAMILY_BYTES_MAX = 64;
-/** A summary is some kilobytes: what unpacks to more was not sealed here. */
-const SUMMARY_BYTES_MAX = 16 * 1024 * 1024;
+/** A summary is some kilobytes: more is not sealed, and what unpacks to more was not sealed here. */
+export const SUMMARY_BYTES_MAX = 2 * 1024 * 1024;
 /** Clocks of replicas differ by seconds. */
 const CLOCK_SKEW_SECONDS = 300;
 
@@ -56,6 +56,7 @@ export class CompactionSeal {
     this.keys.set(keyIdOf(key).toString('hex'), key);
   }
 
+  /** @param summary of SUMMARY_BYTES_MAX at most */
   seal(summary: string, origin: CompactionOrigin): string {
     const family = Buffer.from(origin.modelFamily).subarray(0, FAMILY_BYTES_MAX);
     const head = Buffer.alloc(KEY_ID_BYTES + CREATED_BYTES + 1);
@@ -68,6 +69,12 @@ export class CompactionSeal {
     );
     const text = Buffer.concat([cipher.update(deflateRawSync(Buffer.from(summary))), cipher.final()]);
     return SEAL_PREFIX + Buffer.concat([head, family, nonce, cipher.getAuthTag(), text]).toString('base64url');
+  }
+
+  /** Whether a text was sealed under a key of this gateway, whoever may open it. */
+  isOwn(sealed: string): boolean {
+    const bytes = Buffer.from(sealed.slice(SEAL_PREFIX.length, SEAL_PREFIX.length + 8), 'base64url');
+    return sealed.startsWith(SEAL_PREFIX) && this.keys.has(bytes.toString('hex', 0, KEY_ID_BYTES));
   }
 
   /**

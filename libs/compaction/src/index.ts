@@ -5,13 +5,21 @@ export {
   CompactionSealError,
   modelFamily,
   type OpenedCompaction,
+  SUMMARY_BYTES_MAX,
 } from './compaction-seal.js';
-export { CompactedHistories } from './compacted-histories.js';
+export { CompactedHistories, HISTORY_BYTES_MAX } from './compacted-histories.js';
 export { type CompactionForm, type CompactionSupport, CompactionSupports } from './compaction-support.js';
 export { isSealedHere, withOpenedCompactions } from './sealed-input.js';
 export { PARTS_INTRODUCTION, partIntroduction, SUMMARY_INSTRUCTION, SUMMARY_REQUEST } from './summary-instruction.js';
 export { isSummaryMessage, lostCompactionMessage, summaryMessage } from './summary-message.js';
-export { cutOf, fingerprintOfItems, type InputCut, shortenedInput, summarizedItems } from './shortened-input.js';
+export {
+  cutAt,
+  cutsOf,
+  fingerprintOfItems,
+  type InputCut,
+  shortenedInput,
+  summarizedItems,
+} from './shortened-input.js';
 export { chunked, transcriptOf } from './transcript.js';
 export { CompactionModule } from './compaction.module.js';
 export { type CompactionOptions, CompactionSettings } from './compaction-settings.js';

@@ -14,6 +14,16 @@ import { summaryMessage } from './summary-message.js';
 
 const QUOTED_PREFIX = Buffer.from(`"${SEAL_PREFIX}`);
 const BACKSLASH = 0x5c;
+/** A session has one or two; more, or more text in them, would be a way to keep the gateway busy. */
+const SEALED_MAX = 64;
+const OPENED_CHARACTERS_MAX = 8 * 1024 * 1024;
+
+/** Who opens, and for whom. */
+export interface Opening {
+  readonly seal: CompactionSeal;
+  readonly groupId: string;
+  readonly nowSeconds: number;
+}
 
 /** Whether one of a call's sealed contents was sealed here. Almost none was, and that is seen by a few bytes. */
 export function isSealedHere({ raw }: ResponseCall, { blobStart }: EncryptedContent): boolean {
@@ -26,23 +36,31 @@ export function isSealedHere({ raw }: ResponseCall, { blobStart }: EncryptedCont
  * The body with every compaction of ours opened: in its place stands a developer message with the summary. A message of the
  * assistant that says the same, which `POST /responses/compact` answers beside it, is left out: the summary counts once.
  *
+ * @param contents those of its sealed contents that were sealed here
  * @throws GatewayError 400, naming the position of one that does not open
  */
 export function withOpenedCompactions(
-  call: ResponseCall,
-  seal: CompactionSeal,
-  groupId: string,
-  nowSeconds: number,
+  { raw }: ResponseCall,
+  contents: readonly EncryptedContent[],
+  opening: Opening,
 ): Buffer {
-  const { raw } = call;
   const edits: ItemEdit[] = [];
   const summaries = new Set<string>();
-  for (const content of call.encryptedContents) {
-    if (!isSealedHere(call, content)) continue;
-    const { item } = content;
-    const summary = opened(seal, sealedText(raw, content.blobStart), { groupId, nowSeconds, index: item.index });
-    edits.push({ item, json: summaries.has(summary) ? null : JSON.stringify(summaryMessage(summary)) });
-    summaries.add(summary);
+  const known = new Set<string>();
+  let characters = 0;
+  for (const content of contents) {
+    const { item, blobStart } = content;
+    const sealed = sealedText(raw, blobStart);
+    const isKnown = known.has(sealed);
+    const summary = isKnown ? '' : opened(sealed, item.index, opening);
+    known.add(sealed);
+    characters += summary.length;
+    if (known.size > SEALED_MAX || characters > OPENED_CHARACTERS_MAX) {
+      throw errors.invalidType('input', `a list with at most ${SEALED_MAX} compactions`);
+    }
+    const isRepeated = isKnown || summaries.has(summary);
+    edits.push({ item, json: isRepeated ? null : JSON.stringify(summaryMessage(summary)) });
+    if (!isKnown) summaries.add(summary);
   }
   for (const item of readInputItems(raw) ?? []) {
     if (isRepetition(item, summaries)) edits.push({ item: item.scan, json: null });
@@ -53,11 +71,7 @@ export function withOpenedCompactions(
   );
 }
 
-function opened(
-  seal: CompactionSeal,
-  sealed: string,
-  { groupId, nowSeconds, index }: { groupId: string; nowSeconds: number; index: number },
-): string {
+function opened(sealed: string, index: number, { seal, groupId, nowSeconds }: Opening): string {
   try {
     return seal.open(sealed, groupId, nowSeconds).summary;
   } catch (error) {
@@ -69,9 +83,7 @@ function opened(
 function isRepetition(item: InputItem, summaries: ReadonlySet<string>): boolean {
   if (item.type !== 'message' || item.role !== 'assistant') return false;
   const bytes = item.scan.end - item.scan.start;
-  for (const summary of summaries) {
-    // Text is never shorter in JSON: most messages need not be read.
-    if (bytes >= summary.length && messageText(item.read().content) === summary) return true;
-  }
-  return false;
+  // Text is never shorter in JSON: most messages need not be read.
+  const mayRepeat = [...summaries].some((summary) => bytes >= summary.length);
+  return mayRepeat && summaries.has(messageText(item.read().content));
 }

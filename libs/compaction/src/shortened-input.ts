@@ -20,18 +20,17 @@ export interface InputCut {
   readonly moved: ReadonlySet<InputItem>;
 }
 
-/**
- * Where to cut an input: before the last message of the user, or behind everything when nothing before it can be summarised.
- * null when nothing can.
- */
-export function cutOf(items: readonly InputItem[]): InputCut | null {
-  const lastUser = items.findLastIndex(isKept);
-  for (const count of [lastUser, items.length]) {
-    if (count > 0 && items.slice(0, count).some((item) => !isStaying(item))) {
-      return { count, moved: strandedOutputs(items, count) };
-    }
-  }
-  return null;
+/** Where an input can be cut, best first: before the last message of the user, or behind everything. None: nothing can go. */
+export function cutsOf(items: readonly InputItem[]): InputCut[] {
+  const counts = [items.findLastIndex(isKept), items.length];
+  return counts
+    .filter((count) => items.slice(0, Math.max(0, count)).some((item) => !isStaying(item)))
+    .map((count) => cutAt(items, count));
+}
+
+/** The cut behind so many items. */
+export function cutAt(items: readonly InputItem[], count: number): InputCut {
+  return { count, moved: strandedOutputs(items, count) };
 }
 
 /** What is to be summarised: everything before the cut, so that the summary knows what it is about. */

@@ -140,11 +140,12 @@ export const errors = {
       `Compaction is switched off for the upstreams that serve the model '${model}'. Start a new session with a shorter history, or ask your operator to switch it on.`,
       { headers: { 'x-should-retry': 'false' } },
     ),
+  /** Not to be tried again at once: the same model would be paid for the same failure. */
   compactionFailed: (reason: string, cause?: unknown) =>
     new GatewayError(
-      'upstream_error',
-      `The conversation could not be compacted: ${reason}. Nothing has changed: the session can go on as it is. Try again.`,
-      { cause: cause ?? reason },
+      'compaction_failed',
+      `The conversation could not be compacted: ${reason}. Nothing has changed: the session can go on as it is.`,
+      { cause: cause ?? reason, headers: { 'x-should-retry': 'false' } },
     ),
   storedIdsUnavailable: (cause: unknown) =>
     new GatewayError(

@@ -1,22 +1,22 @@
 import type { FastifyReply } from 'fastify';
 import type { GatewayRequest } from '../http/gateway-request.js';
+import { isCodex } from '../responses/affinity.js';
 import type { AnswerKeeper } from '../responses/answer-keeper.js';
 import { NobodyWaitsError } from './call-books.js';
 import { CompactionReply } from './compaction-reply.js';
 
 /**
  * Does what has to be done before a call can go to its upstream, as long as its client waits for it. When it has left
- * meanwhile, `reply.raw.destroyed` tells.
+ * meanwhile, `reply.raw.destroyed` tells. A stream may have been opened to keep it: whoever answers goes on with it.
  */
 export async function beforeAnswer(
-  { record }: GatewayRequest,
+  { record, headers }: GatewayRequest,
   reply: FastifyReply,
   keeper: AnswerKeeper,
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const requestedModel = record.model ?? '';
-  // Nothing is written yet: whoever answers afterwards is to find the stream as it was.
-  const options = { requestedModel, isStream: false, isCodex: false, isDrained: false };
+  const options = { requestedModel, isStream: record.stream, isCodex: isCodex(headers), isDrained: false };
   await new CompactionReply(record, reply, keeper, options).run(async (signal) => {
     try {
       await work(signal);

@@ -1,19 +1,26 @@
 import type { CompactionNote, RequestRecord } from '@app/journal';
 import type { ModelPrice } from '@app/models';
-import type { AttemptReport, Routing, Upstream } from '@app/upstreams';
+import type { AttemptReport, ForwardedCall, Routing, Upstream } from '@app/upstreams';
 import type { AnswerKeeper } from '../responses/answer-keeper.js';
 import { type CollectedAnswer, collectCall, type CollectedCallContext } from './collected-call.js';
-import type { ForwardedCall } from '@app/upstreams';
 
 /** The client has left, or the process ends: nobody waits for the compaction. */
 export class NobodyWaitsError extends Error {}
+
+type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
+/** What is known of a call whose usage was not told. */
+type Untold = Pick<Answer, 'bodyBytes' | 'eventCount'>;
 
 /** Before anything was counted: four bytes of JSON to a token. */
 const TOKENS_PER_BYTE = 0.25;
 
 /** Makes the calls of one compaction, and keeps the books: every try, everything that was used, on the record. */
 export class CallBooks implements CollectedCallContext {
-  readonly attempts: AttemptReport[] = [];
+  /** Of each call, as they go on. */
+  private readonly tries: (readonly AttemptReport[])[] = [];
+  private readonly untold: Untold[] = [];
+  private isTold = false;
+  private isEstimated = false;
   private inputTokens = 0;
   private inputBytes = 0;
 
@@ -24,39 +31,49 @@ export class CallBooks implements CollectedCallContext {
     private readonly keeper: AnswerKeeper,
     readonly signal: AbortSignal,
     private readonly price: ModelPrice | null,
-  ) {
-    record.attempts = this.attempts;
-  }
+  ) {}
 
   monotonicNow(): number {
     return this.keeper.clock.monotonic();
   }
 
-  onUpstream({ id, name }: Upstream): void {
+  onTry({ id, name }: Upstream, attempts: readonly AttemptReport[]): void {
+    if (!this.tries.includes(attempts)) this.tries.push(attempts);
+    this.record.attempts = this.tries.flat();
     this.record.upstreamId = id;
     this.record.upstreamName = name;
   }
 
   /**
-   * Makes a call that this compaction needs. What it used is not on the record yet when it is answered: see `noteUsage`.
+   * Makes a call that this compaction needs. What an answer used is to be taken down by whoever gets it: see `noteUsage`.
    *
-   * @param bodyBytes for estimates
+   * @param signal ends this call alone
    * @throws NobodyWaitsError
    */
-  async call(call: ForwardedCall, bodyBytes: number): Promise<Exclude<CollectedAnswer, { kind: 'aborted' }>> {
-    const answer = await collectCall(call, this);
+  async call(
+    call: ForwardedCall,
+    bodyBytes: number,
+    signal = this.signal,
+  ): Promise<Exclude<CollectedAnswer, { kind: 'aborted' }>> {
+    const answer = await collectCall(call, bodyBytes, signal, this);
     const { record, keeper } = this;
     if (answer.kind === 'aborted') {
-      if (answer.eventCount !== null) {
-        record.noteEarlierCall(keeper.estimate(record.model, bodyBytes, answer.eventCount), this.price);
-        this.isEstimated = true;
-      }
+      if (answer.eventCount !== null) this.noteEstimate({ bodyBytes, eventCount: answer.eventCount });
       throw new NobodyWaitsError('nobody waits for the compaction');
     }
-    if (answer.kind === 'failure') return answer;
-    const { headers } = answer;
-    record.upstreamStatus = answer.kind === 'refusal' ? answer.status : 200;
-    if (typeof headers['x-request-id'] === 'string') record.upstreamRequestId = headers['x-request-id'];
+    if (answer.kind === 'failure') {
+      if (answer.eventCount > 0) this.noteEstimate({ bodyBytes, eventCount: answer.eventCount });
+      record.cut = answer.failure.kind === 'timeout' ? 'timeout' : 'upstream';
+      record.errorMessage = answer.failure.problem;
+      return answer;
+    }
+    const { headers, candidate } = answer;
+    record.cut = null;
+    record.errorMessage = null;
+    record.upstreamStatus = answer.status;
+    const { 'x-request-id': requestId, 'x-codex-turn-state': turnState } = headers;
+    if (typeof requestId === 'string') record.upstreamRequestId = requestId;
+    if (typeof turnState === 'string') keeper.turnStates.note(turnState, candidate.upstream.id);
     if (answer.kind === 'answer' && answer.summary.usage) {
       this.inputTokens += answer.summary.usage.inputTokens;
       this.inputBytes += bodyBytes;
@@ -64,19 +81,28 @@ export class CallBooks implements CollectedCallContext {
     return answer;
   }
 
-  private isEstimated = false;
-
   /** Takes down what an answer used that is not the client's own. */
-  noteUsage({ summary }: Extract<CollectedAnswer, { kind: 'answer' }>): void {
-    const { record } = this;
-    record.servedModel = summary.model ?? record.servedModel;
-    record.noteEarlierCall(summary.usage, this.price);
+  noteUsage(answer: Answer): void {
+    const { record, price } = this;
+    const { model, usage } = answer.summary;
+    record.servedModel = model ?? record.servedModel;
+    if (!usage) return void this.untold.push(answer);
+    this.isTold = true;
+    record.noteEarlierCall(usage, price);
   }
 
-  /** Everything that was used is the client's: the compaction has come to its end. */
+  /** Puts everything that was used on the record: no further call follows. */
   settle(): void {
-    this.record.settleEarlierCalls(this.isEstimated ? 'estimate' : 'terminal_event', this.price);
-    if (this.isEstimated) this.record.settlement = 'estimated';
+    const { record, untold } = this;
+    record.attempts = this.tries.flat();
+    if (untold.length > 0 && !this.isTold && !this.isEstimated) {
+      record.settlement = 'missing';
+      return;
+    }
+    for (const call of untold.splice(0)) this.noteEstimate(call);
+    if (!this.isTold && !this.isEstimated) return;
+    record.settleEarlierCalls(this.isEstimated ? 'estimate' : 'terminal_event', this.price);
+    if (this.isEstimated) record.settlement = 'estimated';
   }
 
   /** About how many tokens so many bytes of JSON are, by what the model's provider has counted of this conversation. */
@@ -86,5 +112,11 @@ export class CallBooks implements CollectedCallContext {
 
   note(note: Omit<CompactionNote, 'requestId'>): void {
     this.record.compaction = { ...note, requestId: null };
+  }
+
+  private noteEstimate({ bodyBytes, eventCount }: Untold): void {
+    const { record, keeper, price } = this;
+    this.isEstimated = true;
+    record.noteEarlierCall(keeper.estimate(record.model, bodyBytes, eventCount), price);
   }
 }

@@ -25,6 +25,7 @@ export type CollectedAnswer =
   | {
       readonly kind: 'answer';
       readonly candidate: Candidate;
+      readonly status: number;
       readonly headers: IncomingHttpHeaders;
       /** As the upstream sent it. */
       readonly bytes: Buffer;
@@ -32,6 +33,9 @@ export type CollectedAnswer =
       /** The response object. */
       readonly response: Buffer;
       readonly summary: ResponseSummary;
+      /** Of the call. */
+      readonly bodyBytes: number;
+      readonly eventCount: number;
     }
   | {
       readonly kind: 'refusal';
@@ -42,23 +46,31 @@ export type CollectedAnswer =
       /** null when it was not told in JSON. */
       readonly summary: ResponseSummary | null;
     }
-  | { readonly kind: 'failure'; readonly error: GatewayError; readonly failure: AttemptFailure }
+  /** `eventCount`: what had come of the answer that failed last. */
+  | {
+      readonly kind: 'failure';
+      readonly error: GatewayError;
+      readonly failure: AttemptFailure;
+      readonly eventCount: number;
+    }
   /** The caller has given it up. `eventCount`: what had come until then; null: nothing had been sent. */
   | { readonly kind: 'aborted'; readonly eventCount: number | null };
 
 export interface CollectedCallContext {
   readonly routing: Routing;
-  readonly signal: AbortSignal;
-  /** Gets the report of every try. */
-  readonly attempts: AttemptReport[];
   monotonicNow(): number;
-  /** Called with the upstream that is about to be asked. */
-  onUpstream(upstream: Upstream): void;
+  /** Called with the upstream that is asked, and the reports of all tries of the call, which go on. */
+  onTry(upstream: Upstream, attempts: readonly AttemptReport[]): void;
 }
 
 /** Makes a call, with other upstreams in place of one that fails, and holds its answer until it is whole. Never throws. */
-export function collectCall(call: ForwardedCall, context: CollectedCallContext): Promise<CollectedAnswer> {
-  return new Promise((resolve) => new CollectedCall(call, context, resolve).start());
+export function collectCall(
+  call: ForwardedCall,
+  bodyBytes: number,
+  signal: AbortSignal,
+  context: CollectedCallContext,
+): Promise<CollectedAnswer> {
+  return new Promise((resolve) => new CollectedCall(call, bodyBytes, signal, context, resolve).start());
 }
 
 class CollectedCall implements AnswerSink {
@@ -72,10 +84,11 @@ class CollectedCall implements AnswerSink {
   private eventCount = 0;
   private timer: NodeJS.Timeout | null = null;
   private isOver = false;
-  private reported = 0;
 
   constructor(
     private readonly call: ForwardedCall,
+    private readonly bodyBytes: number,
+    private readonly signal: AbortSignal,
     private readonly context: CollectedCallContext,
     private readonly resolve: (answer: CollectedAnswer) => void,
   ) {
@@ -83,7 +96,7 @@ class CollectedCall implements AnswerSink {
   }
 
   start(): void {
-    const { signal } = this.context;
+    const { signal } = this;
     if (signal.aborted) return this.settle({ kind: 'aborted', eventCount: null });
     signal.addEventListener('abort', this, { once: true });
     this.forwarding.start();
@@ -93,6 +106,9 @@ class CollectedCall implements AnswerSink {
   /** Of the signal. */
   handleEvent(): void {
     const { wasSent } = this.forwarding;
+    const response = this.collected?.toJson();
+    // It was whole already.
+    if (response) return this.answer(response);
     this.forwarding.hangUp();
     this.settle({ kind: 'aborted', eventCount: wasSent ? this.eventCount : null });
   }
@@ -165,13 +181,16 @@ class CollectedCall implements AnswerSink {
     if (failure) return this.fail(failure);
     const summary = readResponseSummary(response);
     if (!summary) return this.fail(unusable(this.status, 'a response that is not JSON'));
-    const { candidate, headers } = this;
+    const { candidate, status, headers, bodyBytes, eventCount } = this;
     this.forwarding.succeeded();
     const bytes = Buffer.concat(this.chunks);
     this.settle({
       kind: 'answer',
       candidate,
+      status,
       headers,
+      bodyBytes,
+      eventCount,
       bytes,
       isEventStream: this.collected !== null,
       response,
@@ -199,9 +218,10 @@ class CollectedCall implements AnswerSink {
   private fail(failure: AttemptFailure): void {
     if (this.isOver) return;
     this.failures.push(failure);
+    const { eventCount } = this;
     this.forget();
     if (this.forwarding.moveOn(failure)) return this.noteTry();
-    this.settle({ kind: 'failure', error: finalError(this.failures, failure), failure });
+    this.settle({ kind: 'failure', error: finalError(this.failures, failure), failure, eventCount });
   }
 
   /** Another upstream is asked: nothing of what this one said counts any more. */
@@ -220,12 +240,8 @@ class CollectedCall implements AnswerSink {
 
   private noteTry(): void {
     const { upstream, attempts } = this.forwarding;
-    for (; this.reported < attempts.length; this.reported++) {
-      const report = attempts[this.reported];
-      if (report) this.context.attempts.push(report);
-    }
     if (!upstream) return;
-    this.context.onUpstream(upstream);
+    this.context.onTry(upstream, attempts);
     const { totalTimeoutMs } = upstream;
     if (totalTimeoutMs < Infinity) this.startTimer(totalTimeoutMs, () => this.fail(tookTooLong(totalTimeoutMs)));
   }
@@ -241,7 +257,7 @@ class CollectedCall implements AnswerSink {
     if (this.isOver) return;
     this.isOver = true;
     this.forget();
-    this.context.signal.removeEventListener('abort', this);
+    this.signal.removeEventListener('abort', this);
     this.resolve(answer);
   }
 }

@@ -25,8 +25,9 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
   private departure: DepartureProbe | null = null;
   private quietSinceMs: number;
   private isDone = false;
-  /** When the last byte was written. */
-  private endedAtMs: number | null = null;
+  /** Since when the client has read nothing of what was written; null: nothing is waiting for it. */
+  private stuckSinceMs: number | null = null;
+  private unreadBytes = 0;
   private isShutDown = false;
   /** The client has left, and the work is done to its end all the same. */
   private isDetached = false;
@@ -81,7 +82,7 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
 
   tick(nowMs: number): void {
     const { keeper, options } = this;
-    if (this.endedAtMs !== null && nowMs - this.endedAtMs > keeper.stalledClientMs) return this.onClientStalled();
+    if (this.hasStalled(nowMs)) return this.onClientStalled();
     if (this.isDone || this.isDetached || !options.isStream) return;
     if (nowMs - this.quietSinceMs < keeper.keepAliveMs) return;
     this.quietSinceMs = nowMs;
@@ -144,8 +145,14 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
 
   private end(bytes: Buffer): void {
     this.record.responseBytes += bytes.length;
-    this.endedAtMs = this.keeper.clock.monotonic();
     this.response.end(bytes);
+  }
+
+  private hasStalled(nowMs: number): boolean {
+    const { writableLength } = this.response;
+    if (writableLength === 0 || writableLength !== this.unreadBytes) this.stuckSinceMs = nowMs;
+    this.unreadBytes = writableLength;
+    return writableLength > 0 && nowMs - (this.stuckSinceMs ?? nowMs) > this.keeper.stalledClientMs;
   }
 
   private onClientStalled(): void {

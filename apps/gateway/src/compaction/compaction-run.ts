@@ -1,15 +1,24 @@
-import { compactionItem, isKept, keptMessage, modelFamily, summaryItems } from '@app/compaction';
+import { compactionItem, isKept, keptMessage, modelFamily, SUMMARY_BYTES_MAX, summaryItems } from '@app/compaction';
 import type { ModelPrice } from '@app/models';
-import { encryptedContentFingerprint, type GatewayError, type InputItem, readInputItems } from '@app/protocol';
-import type { Candidate } from '@app/upstreams';
+import {
+  encryptedContentFingerprint,
+  errors,
+  GatewayError,
+  type InputItem,
+  readInputItems,
+  type TokenUsage,
+} from '@app/protocol';
+import type { Candidate, Upstream } from '@app/upstreams';
 import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
 import { CallBooks, NobodyWaitsError } from './call-books.js';
 import type { CompactionCall, CompactionTools } from './compaction-call.js';
 import type { CollectedAnswer } from './collected-call.js';
 import { ConversationSummary, RefusedSummaryError } from './conversation-summary.js';
-import { compactionObject, type EmulatedAnswer, triggeredResponse } from './emulated-answer.js';
+import { compactionObject, triggeredResponse } from './emulated-answer.js';
 import {
   type FinalAnswer,
+  isCompactionItem,
+  type Json,
   jsonAnswer,
   outputOf,
   ownResponseId,
@@ -31,8 +40,8 @@ interface Remainder {
   readonly candidates: readonly Candidate[];
   /** What the client is told when that fails, too. */
   readonly refusal: Refusal | null;
-  /** Called when it succeeds: then it was the compaction that the upstream did not take. */
-  learn(): void;
+  /** When this one writes the summary, it is well, and does not know compaction. */
+  readonly suspect: Upstream | null;
 }
 
 /** One compaction, from the first upstream that is asked to the answer. */
@@ -68,12 +77,17 @@ export class CompactionRun {
       this.books.settle();
       if (error instanceof RefusedSummaryError) return refusalAnswer(error.refusal, this.asked.request.record);
       if (error instanceof NobodyWaitsError) return null;
+      if (error instanceof GatewayError && error.code === 'compaction_failed') {
+        // The client is told by a 4xx, but the mistake is not its own.
+        this.asked.request.record.noteRefused();
+        this.asked.request.record.errorMessage = error.message;
+      }
       throw error;
     }
   }
 
   private everyone(): Remainder {
-    return { candidates: this.asked.candidates, refusal: null, learn: () => undefined };
+    return { candidates: this.asked.candidates, refusal: null, suspect: null };
   }
 
   /** Those at the head of the line that know compaction, or have not been asked yet. */
@@ -115,27 +129,26 @@ export class CompactionRun {
     const { candidates, form } = this.asked;
     const rest = candidates.slice(natives.length);
     // Some answer what they do not know with a failure.
-    const mayNotKnow = (failure.kind === 'refused' || failure.kind === 'unusable') && failure.status !== 429;
+    const mayNotKnow = failure.kind === 'unusable' || (failure.kind === 'refused' && !PASSING.has(failure.status ?? 0));
     const last = natives.find(({ upstream }) => upstream.id === this.asked.request.record.upstreamId);
     if (mayNotKnow && last && this.all.supports.of(last.upstream, form) === 'unknown') {
-      return { ...this.remainderFrom(last, null), candidates: [...rest, last] };
+      return { candidates: [...rest, last], refusal: null, suspect: last.upstream };
     }
     if (rest.length === 0) throw error;
-    return { candidates: rest, refusal: null, learn: () => undefined };
+    return { candidates: rest, refusal: null, suspect: null };
   }
 
   private remainderFrom(candidate: Candidate, refusal: Refusal | null): Remainder {
-    const { candidates, form } = this.asked;
+    const { candidates } = this.asked;
     const others = candidates.slice(candidates.indexOf(candidate) + 1);
-    const learn = (): void => this.all.supports.note(candidate.upstream, form, false);
-    return { candidates: [candidate, ...others], refusal, learn };
+    return { candidates: [candidate, ...others], refusal, suspect: null };
   }
 
   /** Should its maker be lost, the session can go on all the same. */
   private async keepHistory({ response }: Answer): Promise<void> {
     const { request, call } = this.asked;
-    for (const { type, encrypted_content: content } of outputOf(response)) {
-      if (type !== 'compaction' || typeof content !== 'string') continue;
+    for (const { encrypted_content: content } of outputOf(response).filter(isCompactionItem)) {
+      if (typeof content !== 'string') continue;
       await this.all.lost.keep(request.caller.group.id, call, encryptedContentFingerprint(content));
     }
   }
@@ -166,17 +179,20 @@ export class CompactionRun {
   }
 
   /** The gateway's own compaction. */
-  private async emulated({ candidates, refusal, learn }: Remainder): Promise<FinalAnswer> {
+  private async emulated({ candidates, refusal, suspect }: Remainder): Promise<FinalAnswer> {
     const { call, form, request, sentBody } = this.asked;
     const items = (readInputItems(call.raw) ?? []).filter(({ type }) => type !== 'compaction_trigger');
-    if (form === 'endpoint' && isNothingToCompact(call.raw, items)) return this.unchanged(sentBody);
+    // What is stored elsewhere is part of the conversation, too.
+    const isWhole = form === 'endpoint' && call.previousResponseId === null;
+    if (isWhole && isNothingToCompact(call.raw, items)) return this.unchanged(sentBody);
     const windowTokens = this.all.catalog.find(call.model)?.contextWindowTokens ?? null;
     const summary = await this.summaryOf(items, candidates, windowTokens, refusal);
-    learn();
+    if (suspect && suspect.id === request.record.upstreamId) this.all.supports.note(suspect, form, false);
     const kept = form === 'endpoint' ? keptWithin(items.filter(isKept), windowTokens) : { messages: [], dropped: 0 };
     const { record, caller } = request;
     const text = kept.dropped === 0 ? summary.text : `${summary.text}\n\n${droppedNote(kept.dropped)}`;
-    const createdAtSeconds = Math.floor(this.all.keeper.clock.now() / 1000);
+    if (Buffer.byteLength(text) > SUMMARY_BYTES_MAX) throw errors.compactionFailed('the summary is too long');
+    const createdAtSeconds = this.nowSeconds();
     const origin = { groupId: caller.group.id, modelFamily: modelFamily(call.model), createdAtSeconds };
     const sealed = this.all.seal.seal(text, origin);
     const output =
@@ -184,8 +200,7 @@ export class CompactionRun {
         ? [...kept.messages.map(keptMessage), ...summaryItems(text, sealed, caller.group.compactionOutput)]
         : [compactionItem(sealed)];
     this.books.settle();
-    const id = ownResponseId(record);
-    record.noteAnswered(id);
+    record.noteAnswered(ownResponseId(record));
     const after = [...kept.messages.map(keptMessage), { text }];
     this.books.note({
       form,
@@ -194,7 +209,7 @@ export class CompactionRun {
       itemsAfter: output.length,
       chunks: summary.chunks,
     });
-    return this.told({ id, createdAtSeconds, model: call.model, output, usage: record.usage });
+    return this.told(output, record.usage);
   }
 
   private async summaryOf(
@@ -217,23 +232,36 @@ export class CompactionRun {
     }
   }
 
-  private told(answer: EmulatedAnswer): FinalAnswer {
-    if (this.asked.form === 'endpoint') return jsonAnswer(compactionObject(answer));
-    return responseAnswer(triggeredResponse(answer), this.asked.request.record);
+  private told(output: readonly Json[], usage: TokenUsage | null): FinalAnswer {
+    const { request, call, form } = this.asked;
+    const { record } = request;
+    const answer = {
+      id: ownResponseId(record),
+      createdAtSeconds: Math.floor(record.startedAtMs / 1000),
+      completedAtSeconds: this.nowSeconds(),
+      model: call.model,
+      output,
+      usage,
+    };
+    return form === 'endpoint'
+      ? jsonAnswer(compactionObject(answer))
+      : responseAnswer(triggeredResponse(answer), record);
+  }
+
+  private nowSeconds(): number {
+    return Math.floor(this.all.keeper.clock.now() / 1000);
   }
 
   /** What there is would be kept as it is, all of it. */
   private unchanged(sentBody: Buffer): FinalAnswer {
-    const { call, request, form } = this.asked;
+    const { request, form } = this.asked;
     const { record } = request;
     const items = readInputItems(sentBody) ?? [];
     this.books.settle();
-    const id = ownResponseId(record);
-    record.noteAnswered(id);
+    record.noteAnswered(ownResponseId(record));
     const output = items.map((item) => item.read());
     this.books.note({ form, by: null, ...this.sizes(items, output, 0), itemsAfter: output.length, chunks: 0 });
-    const createdAtSeconds = Math.floor(this.all.keeper.clock.now() / 1000);
-    return this.told({ id, createdAtSeconds, model: call.model, output, usage: null });
+    return this.told(output, null);
   }
 
   private sizes(before: readonly InputItem[], after: readonly object[], tokensMore: number) {
@@ -247,6 +275,9 @@ export class CompactionRun {
     };
   }
 }
+
+/** Statuses of an upstream that is busy: they tell nothing of what it knows. */
+const PASSING = new Set([401, 402, 403, 408, 429, 503, 504, 529]);
 
 function verdictOf(answer: Answer | Refusal, form: 'endpoint' | 'trigger'): NativeVerdict {
   return answer.kind === 'refusal' ? verdictOfRefusal(answer, form) : verdictOfAnswer(answer, form);

@@ -56,13 +56,19 @@ export class ContextLimits {
     call: ResponseCall,
     candidates: readonly Candidate[],
   ): Promise<ReadyCall | null> {
-    const windowTokens = this.catalog.find(call.model)?.contextWindowTokens ?? null;
-    const managed = await this.managed(request, reply, call, candidates);
-    if (!managed) return null;
-    const isLimited = request.caller.group.isCompactedAutomatically && windowTokens !== null;
-    if (!isLimited || !(await this.shortener.exceeds(managed, windowTokens))) {
-      return { call: managed, headers: NO_HEADERS };
+    const threshold = this.thresholdOf(call, candidates);
+    if (threshold !== null && (await this.exceeds(request, reply, call, threshold.tokensMax))) {
+      if (reply.raw.destroyed) return null;
+      const plainCall = withoutContextManagement(call);
+      await this.answer(request, reply, { request, call, plainCall, candidates, tokensMax: threshold.tokensMax });
+      return null;
     }
+    if (reply.raw.destroyed) return null;
+    // Below the threshold it asks for nothing.
+    const managed = threshold === null ? call : withoutContextManagement(call);
+    const windowTokens = this.catalog.find(call.model)?.contextWindowTokens ?? null;
+    const isLimited = request.caller.group.isCompactedAutomatically && windowTokens !== null;
+    if (!isLimited || !this.shortener.mayExceed(managed, windowTokens)) return { call: managed, headers: NO_HEADERS };
     const shortened = await this.shortened(request, reply, { call: managed, candidates }, windowTokens);
     if (reply.raw.destroyed) return null;
     if (!shortened) return { call: managed, headers: NO_HEADERS };
@@ -72,30 +78,30 @@ export class ContextLimits {
     return { call: shortened.call, headers: ['x-tollgate-compaction', told] };
   }
 
-  /** The call as its upstream can take it; null when it had to be answered here. */
-  private async managed(
-    request: GatewayRequest,
-    reply: FastifyReply,
-    call: ResponseCall,
-    candidates: readonly Candidate[],
-  ): Promise<ResponseCall | null> {
-    const [first] = candidates;
-    if (call.compactThreshold === null || !first) return call;
+  /** The threshold that a call has to be held against here; null: it has none, or its upstream sees to that. */
+  private thresholdOf(call: ResponseCall, [first]: readonly Candidate[]): { tokensMax: number } | null {
+    if (call.compactThreshold === null || !first) return null;
     const support = this.supports.of(first.upstream, 'threshold');
-    if (support === 'native') return call;
-    const tokensMax = call.compactThreshold || this.thresholdFor(call.model);
-    if (support !== 'refuse' && (await this.shortener.exceeds(call, tokensMax))) {
-      if (!reply.raw.destroyed) await this.answer(request, reply, { request, call, candidates, tokensMax });
-      return null;
-    }
-    // Below the threshold it asks for nothing.
-    return withoutContextManagement(call);
+    if (support === 'native') return null;
+    if (support === 'refuse') return { tokensMax: Infinity };
+    const window = this.catalog.find(call.model)?.contextWindowTokens ?? WINDOW_TOKENS_DEFAULT;
+    return { tokensMax: call.compactThreshold || window * THRESHOLD_SHARE };
+  }
+
+  /** The body is read while it is counted: the request stays open for as long. */
+  private async exceeds(request: GatewayRequest, reply: FastifyReply, call: ResponseCall, tokensMax: number) {
+    if (!this.shortener.mayExceed(call, tokensMax)) return false;
+    let exceeds = false;
+    await beforeAnswer(request, reply, this.keeper, async () => {
+      exceeds = await this.shortener.exceeds(call, tokensMax);
+    });
+    return exceeds;
   }
 
   private async answer(
     { record, headers, caller }: GatewayRequest,
     reply: FastifyReply,
-    asked: Omit<ThresholdCall, 'plainCall'>,
+    asked: ThresholdCall,
   ): Promise<void> {
     const options = {
       requestedModel: asked.call.model,
@@ -104,10 +110,7 @@ export class ContextLimits {
       isDrained: caller.group.onClientLeft === 'drain',
     };
     const client = new CompactionReply(record, reply, this.keeper, options);
-    const plainCall = withoutContextManagement(asked.call);
-    await client.run((signal) =>
-      new ThresholdRun(this.compactions, this.shortener, { ...asked, plainCall }, signal).answer(),
-    );
+    await client.run((signal) => new ThresholdRun(this.compactions, this.shortener, asked, signal).answer());
   }
 
   /** null when it cannot be made shorter: the upstream decides on the whole. */
@@ -118,8 +121,8 @@ export class ContextLimits {
     windowTokens: number,
   ): Promise<ShortenedCall | null> {
     let shortened: ShortenedCall | null = null;
-    if (reply.raw.destroyed) return null;
     await beforeAnswer(request, reply, this.keeper, async (signal) => {
+      if (!(await this.shortener.exceeds(call, windowTokens))) return;
       const side = { request, call, candidates, form: 'automatic', signal } as const;
       try {
         shortened = await this.shortener.shortened(side, windowTokens);
@@ -128,10 +131,6 @@ export class ContextLimits {
       }
     });
     return shortened;
-  }
-
-  private thresholdFor(model: string): number {
-    return (this.catalog.find(model)?.contextWindowTokens ?? WINDOW_TOKENS_DEFAULT) * THRESHOLD_SHARE;
   }
 }
 

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { transcriptOf } from '@app/compaction';
 import { errors, type InputItem, readResponseCall, type ResponseCall } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
 import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
-import type { CallBooks } from './call-books.js';
+import { type CallBooks, NobodyWaitsError } from './call-books.js';
 import type { CollectedAnswer } from './collected-call.js';
 import { isTooLong } from './native-verdict.js';
 import { copiedMembers, summaryBody, summaryTextOf } from './summary-call.js';
@@ -18,6 +19,13 @@ export class RefusedSummaryError extends Error {
 
 /** Items that say something only to the upstream that made or holds them: they go along as they are. */
 const CARRIED = new Set(['compaction', 'compaction_summary', 'item_reference']);
+
+const TOO_MANY_REQUESTS = 429;
+const RETRIES_MAX = 2;
+const PAUSE_MS_DEFAULT = 2_000;
+const PAUSE_MS_MAX = 30_000;
+const BUSY_MS = 100;
+const BUSY_MS_MAX = 60_000;
 
 /** What a conversation is summarised with. */
 export interface SummaryTools {
@@ -58,14 +66,17 @@ export class ConversationSummary {
 
   /** The same for a conversation that is text already. */
   writeOf(texts: Iterable<string>): Promise<Summary> {
-    return new Summarizer((asked) => this.ask(asked), this.tools.windowTokens).summarize(texts);
+    const { books, windowTokens } = this.tools;
+    const controller = new AbortController();
+    const signal = AbortSignal.any([books.signal, controller.signal]);
+    const stop = (): void => controller.abort();
+    return new Summarizer((asked) => this.ask(asked, signal), stop, windowTokens).summarize(texts);
   }
 
-  private async ask(texts: readonly string[]): Promise<string> {
-    const { call, headers, knowledge, books, instruction } = this.tools;
+  private async ask(texts: readonly string[], signal: AbortSignal): Promise<string> {
+    const { call, instruction, books } = this.tools;
     const body = summaryBody({ model: call.model, instruction, carried: this.carried, texts }, this.copied);
-    const forwarded = new ForwardedResponse(readResponseCall(body), headers, '/responses', this.candidates, knowledge);
-    const answer = await books.call(forwarded, body.length);
+    const answer = await this.called(readResponseCall(body), signal);
     if (answer.kind === 'failure') throw answer.error;
     if (answer.kind === 'refusal') {
       throw isTooLong(answer) ? new PartTooLongError('too long for the model') : new RefusedSummaryError(answer);
@@ -78,9 +89,42 @@ export class ConversationSummary {
     return summaryTextOf(answer.response);
   }
 
+  /** One call for a summary; an upstream that is busy, or asks for a pause, is waited for. */
+  private async called(call: ResponseCall, signal: AbortSignal) {
+    const { headers, knowledge, books } = this.tools;
+    for (let retries = 0; ; retries++) {
+      const candidates = await this.free(signal);
+      const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, knowledge);
+      const answer = await books.call(forwarded, call.raw.length, signal);
+      if (answer.kind !== 'failure' || answer.failure.status !== TOO_MANY_REQUESTS || retries >= RETRIES_MAX) {
+        return answer;
+      }
+      const pauseMs = answer.failure.pauseMs ?? PAUSE_MS_DEFAULT;
+      if (pauseMs > PAUSE_MS_MAX) return answer;
+      await pause(pauseMs, signal);
+    }
+  }
+
+  /** Those that take calls: parts are asked for at the same time, and must not exceed what an upstream may get at once. */
+  private async free(signal: AbortSignal): Promise<readonly Candidate[]> {
+    const { routing } = this.tools.books;
+    for (let waitedMs = 0; ; waitedMs += BUSY_MS) {
+      const free = this.candidates.filter((candidate) => routing.isUsable(candidate));
+      if (free.length > 0) return free;
+      if (waitedMs >= BUSY_MS_MAX) throw errors.noUpstream(this.tools.call.model);
+      await pause(BUSY_MS, signal);
+    }
+  }
+
   /** Who has answered is asked first for the next part. */
   private prefer(candidate: Candidate): void {
     if (this.candidates[0] === candidate) return;
     this.candidates = [candidate, ...this.candidates.filter((other) => other !== candidate)];
   }
+}
+
+/** @throws NobodyWaitsError */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+  if (signal.aborted) throw new NobodyWaitsError('nobody waits for the compaction');
 }

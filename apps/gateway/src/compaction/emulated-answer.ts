@@ -5,6 +5,7 @@ type Json = Readonly<Record<string, unknown>>;
 export interface EmulatedAnswer {
   readonly id: string;
   readonly createdAtSeconds: number;
+  readonly completedAtSeconds: number;
   readonly model: string;
   readonly output: readonly Json[];
   readonly usage: TokenUsage | null;
@@ -23,7 +24,7 @@ export function triggeredResponse(answer: EmulatedAnswer): Json {
     id,
     object: 'response',
     created_at: createdAtSeconds,
-    completed_at: Math.floor(Date.now() / 1000),
+    completed_at: answer.completedAtSeconds,
     status: 'completed',
     background: false,
     error: null,

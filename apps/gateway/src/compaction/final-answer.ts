@@ -61,5 +61,14 @@ export function refusalAnswer(
 /** The items of a response's output. */
 export function outputOf(response: Buffer): Json[] {
   const { output } = JSON.parse(response.toString('utf8')) as { output?: unknown };
-  return Array.isArray(output) ? (output as Json[]) : [];
+  return Array.isArray(output) ? output.filter(isObject) : [];
+}
+
+/** Whether an item of an output is a compaction, under either of its names. */
+export function isCompactionItem(item: unknown): boolean {
+  return isObject(item) && (item.type === 'compaction' || item.type === 'compaction_summary');
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null;
 }

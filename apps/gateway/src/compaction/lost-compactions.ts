@@ -1,6 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { CompactedHistories, lostCompactionMessage, summaryMessage, transcriptOf } from '@app/compaction';
+import {
+  CompactedHistories,
+  HISTORY_BYTES_MAX,
+  lostCompactionMessage,
+  summaryMessage,
+  transcriptOf,
+} from '@app/compaction';
 import { ModelCatalog } from '@app/models';
 import {
   type EncryptedContent,
@@ -41,6 +47,7 @@ export class LostCompactions {
 
   /** Remembers what a compaction that an upstream has just made stands for. */
   async keep(groupId: string, call: ResponseCall, fingerprint: string): Promise<void> {
+    if (call.raw.length > HISTORY_BYTES_MAX) return;
     await this.histories.keep(groupId, fingerprint, [...this.history(groupId, call)].join('\n\n'));
   }
 

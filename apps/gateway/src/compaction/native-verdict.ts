@@ -1,4 +1,5 @@
 import type { CompactionForm } from '@app/compaction';
+import { isCompactionItem } from './final-answer.js';
 import type { CollectedAnswer } from './collected-call.js';
 
 /**
@@ -25,6 +26,7 @@ const ABOUT_THE_REQUEST = new Set([
   'bio_policy',
   'misalignment_policy_violation',
 ]);
+const READ_BYTES_MAX = 4_096;
 const ABOUT_COMPACTION = /compact|context_management/i;
 const TOO_LONG = /context[ _](length|window)|maximum context|prompt is too long|too many tokens/i;
 
@@ -36,26 +38,28 @@ export function verdictOfRefusal({ status, bytes, summary }: Refusal, form: Comp
   if (status === 405 || status === 501) return 'unknown_form';
   if (status === 404) return form === 'endpoint' ? 'unknown_form' : 'refused';
   if (status !== 400 && status !== 422) return 'refused';
-  return ABOUT_COMPACTION.test(bytes.toString('utf8', 0, 4_096)) ? 'unknown_form' : 'unclear';
+  return ABOUT_COMPACTION.test(saidBy({ bytes, summary })) ? 'unknown_form' : 'unclear';
 }
 
 /** Whether an upstream has refused because the input does not fit into the model's window. */
 export function isTooLong({ status, bytes, summary }: Pick<Refusal, 'status' | 'bytes' | 'summary'>): boolean {
   if (summary?.errorCode === 'context_length_exceeded' || status === 413) return true;
-  return (status === 400 || status === 422) && TOO_LONG.test(summary?.errorMessage ?? bytes.toString('utf8', 0, 4_096));
+  return (status === 400 || status === 422) && TOO_LONG.test(saidBy({ bytes, summary }));
+}
+
+/** What it has said; of an error in OpenAI's shape not what it repeats of the request elsewhere. */
+function saidBy({ bytes, summary }: Pick<Refusal, 'bytes' | 'summary'>): string {
+  if (summary === null || summary.errorMessage === null) return bytes.toString('utf8', 0, READ_BYTES_MAX);
+  const { error } = JSON.parse(bytes.toString('utf8')) as { error?: { param?: unknown } };
+  return `${summary.errorCode ?? ''} ${String(error?.param ?? '')} ${summary.errorMessage}`;
 }
 
 /** Of an upstream that has answered: one that does not know the item or the member passes over it. */
 export function verdictOfAnswer({ response, summary }: Answer, form: CompactionForm): NativeVerdict {
   if (summary.errorCode === 'context_length_exceeded') return 'too_long';
   const { object, status, output } = JSON.parse(response.toString('utf8')) as Record<string, unknown>;
-  const count = Array.isArray(output) ? output.filter(isCompaction).length : 0;
+  const count = Array.isArray(output) ? output.filter(isCompactionItem).length : 0;
   if (form === 'endpoint') return object === 'response.compaction' || count > 0 ? 'answered' : 'unknown_form';
   if (status !== 'completed' || form === 'threshold') return 'answered';
   return count === 1 ? 'answered' : 'unknown_form';
-}
-
-function isCompaction(item: unknown): boolean {
-  const { type } = (item ?? {}) as { type?: unknown };
-  return type === 'compaction' || type === 'compaction_summary';
 }

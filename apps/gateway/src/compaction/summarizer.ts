@@ -36,10 +36,12 @@ export class Summarizer {
 
   /**
    * @param ask throws PartTooLongError for what does not fit into the window
+   * @param stop ends the calls that are running
    * @param windowTokens null: not known
    */
   constructor(
     private readonly ask: AskForSummary,
+    private readonly stop: () => void,
     windowTokens: number | null,
   ) {
     this.partBytesMax = partBytesFor(windowTokens);
@@ -77,15 +79,22 @@ export class Summarizer {
   private async parts(parts: Iterable<string>, level: number): Promise<string[]> {
     const asked: Promise<string[]>[] = [];
     const running = new Set<Promise<string[]>>();
-    for (const part of parts) {
-      const summary = this.part(part, asked.length + 1, level);
-      asked.push(summary);
-      running.add(summary);
-      const end = (): boolean => running.delete(summary);
-      summary.then(end, end);
-      if (running.size >= PARTS_AT_ONCE) await Promise.race(running);
+    try {
+      for (const part of parts) {
+        const summary = this.part(part, asked.length + 1, level);
+        asked.push(summary);
+        running.add(summary);
+        const end = (): boolean => running.delete(summary);
+        summary.then(end, end);
+        if (running.size >= PARTS_AT_ONCE) await Promise.race(running);
+      }
+      return (await Promise.all(asked)).flat();
+    } catch (error) {
+      // Without one of them the others are of no use: they end before anybody is told.
+      this.stop();
+      await Promise.allSettled(asked);
+      throw error;
     }
-    return (await Promise.all(asked)).flat();
   }
 
   private async part(text: string, number: number, level: number): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { compactionItem, modelFamily, transcriptOf } from '@app/compaction';
+import { compactionItem, modelFamily, SUMMARY_BYTES_MAX, transcriptOf } from '@app/compaction';
 import type { ModelPrice } from '@app/models';
 import { type InputItem, readInputItems, type ResponseCall } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
@@ -10,6 +10,7 @@ import type { CompactionTools, ThresholdCall } from './compaction-call.js';
 import type { ContextShortener, ShortenedCall } from './context-shortener.js';
 import {
   type FinalAnswer,
+  isCompactionItem,
   type Json,
   outputOf,
   refusalAnswer,
@@ -85,8 +86,12 @@ export class ThresholdRun {
       return null;
     }
     // One that passes over the member has answered all the same; the next time it is known.
-    const hasCompacted = outputOf(answer.response).some(({ type }) => type === 'compaction');
-    if (answer.summary.status === 'completed') this.all.supports.note(upstream, 'threshold', hasCompacted);
+    const hasCompacted = outputOf(answer.response).some(isCompactionItem);
+    // It may count otherwise than we estimate.
+    const isBeyond = (answer.summary.usage?.inputTokens ?? 0) > this.asked.tokensMax;
+    if (hasCompacted || (answer.summary.status === 'completed' && isBeyond)) {
+      this.all.supports.note(upstream, 'threshold', hasCompacted);
+    }
     this.settle(answer);
     this.books.note({ ...NOTHING_KNOWN, form: 'threshold', by: hasCompacted ? 'upstream' : null });
     return upstreamsAnswer(answer, request.record);
@@ -140,6 +145,7 @@ export class ThresholdRun {
     if (status !== 'completed' || output.some(({ type }) => String(type).endsWith('_call'))) return null;
     const answered = (readInputItems(Buffer.from(JSON.stringify({ input: output }))) ?? []) as InputItem[];
     const text = [summary, '## Since then', ...transcriptOf(tail), ...transcriptOf(answered)].join('\n\n');
+    if (Buffer.byteLength(text) > SUMMARY_BYTES_MAX) return null;
     const { request, call } = this.asked;
     return compactionItem(
       this.all.seal.seal(text, {

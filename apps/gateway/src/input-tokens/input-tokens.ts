@@ -40,7 +40,7 @@ export class InputTokens {
     if (!this.permissions.allows(caller, sent.model)) {
       throw errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller));
     }
-    const call = this.sealedCalls.opened(sent, caller.group.id);
+    const call = await this.sealedCalls.opened(sent, caller.group.id);
     const held = this.references.holderOf(call, caller.group.id);
     const holderId = held instanceof Promise ? await held : held;
     const [candidate] = this.routing.candidates({

@@ -61,7 +61,10 @@ export class ForwardedResponse implements ForwardedCall {
 
   private overridesFor(upstream: Upstream): readonly MemberOverride[] {
     const { call, route, knowledge } = this;
-    if (route === '/responses/compact') return [...NOT_FOR_COMPACTION, ...upstream.overrides];
+    if (route === '/responses/compact') {
+      const fitting = upstream.overrides.filter(({ name }) => !NOT_FOR_COMPACTION.some((other) => other.name === name));
+      return [...NOT_FOR_COMPACTION, ...fitting];
+    }
     if (call.compactThreshold === null) return upstream.overrides;
     const support = knowledge.supports.of(upstream, 'threshold');
     const isTaken = support === 'native' || support === 'unknown';

@@ -78,6 +78,8 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
       this.forwarding = forwarding;
       this.record.attempts = forwarding.attempts;
       this.record.answering = this;
+      // What had to be done before has opened the stream already.
+      if (this.isHeadSent) this.answer = this.opener = new EventAnswer(this.context);
       this.keeper.opened(this);
       this.response.on('drain', () => this.onClientReads());
       if (this.reply.request.raw.socket.readableEnded) this.onClientSideClosed();

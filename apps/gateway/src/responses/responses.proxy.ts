@@ -72,7 +72,8 @@ export class ResponsesProxy {
     if (!this.permissions.allows(caller, sent.model)) {
       throw this.refused(errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller)), request, sent);
     }
-    const call = this.sealedCalls.opened(sent, caller.group.id);
+    const opened = this.sealedCalls.opened(sent, caller.group.id);
+    const call = opened instanceof Promise ? await opened : opened;
     const held = this.references.holderOf(call, caller.group.id);
     const holderId = held instanceof Promise ? await held : held;
     const made = this.moves.makerOf(call, headers);
@@ -105,7 +106,7 @@ export class ResponsesProxy {
     const ready = isLimited
       ? await this.limits.prepare(request, reply, asked, candidates)
       : { call: asked, headers: [] };
-    if (!ready) return;
+    if (!ready || reply.raw.destroyed) return;
     const { call } = ready;
 
     const price = this.catalog.find(call.model)?.price ?? null;

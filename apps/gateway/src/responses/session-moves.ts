@@ -40,6 +40,8 @@ export class SessionMoves {
   async place(request: GatewayRequest, reply: FastifyReply, { call, candidates }: PlacedCall): Promise<PlacedCall> {
     const mayStrip = request.caller.group.encryptedContentOnMove === 'strip';
     const binding = call.encryptedContents.filter(({ itemType }) => !mayStrip || itemType !== 'reasoning');
+    // Those of an older process are known to the database only; there are few of them in a call.
+    await Promise.all(binding.filter(isCompaction).map(({ fingerprint }) => this.origins.find(fingerprint)));
     const readers = candidates.filter(({ upstream }) => binding.every((content) => this.mayRead(upstream.id, content)));
     const others = candidates.filter((candidate) => isWell(candidate) && !readers.includes(candidate));
     const isLost = !readers.some(isWell) && others.length > 0;
