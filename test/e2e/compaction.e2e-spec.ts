@@ -188,6 +188,18 @@ describe('a compaction of the gateway', () => {
     expect(tools).toEqual([]);
   });
 
+  it('of what the upstream has stored takes all of it', async () => {
+    const stored = await scene.post('/v1/responses', { model: MODEL, input: CONVERSATION, store: true });
+    const { id } = JSON.parse(stored.body.toString()) as { id: string };
+    for (const more of [{}, { input: [message('user', 'short')] }]) {
+      const answer = await scene.post('/v1/responses/compact', { model: MODEL, previous_response_id: id, ...more });
+      expect([answer.status, typesOf(outputOf(answer)).slice(-2)]).toEqual([200, ['message:assistant', 'compaction']]);
+      expect(JSON.parse(scene.simulator.exchanges.at(-1)?.body.toString() ?? '')).toMatchObject({
+        previous_response_id: id,
+      });
+    }
+  });
+
   it('of a text answers a summary', async () => {
     const output = outputOf(await scene.compact(`In short: ${FACT}.`));
     expect(typesOf(output)).toEqual(['message:user', 'message:assistant', 'compaction']);

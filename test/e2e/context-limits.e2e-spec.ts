@@ -132,6 +132,25 @@ describe('a group that has its calls compacted', () => {
     expect(typesOf(input).slice(-3)).toEqual(['message:user', 'message:assistant', 'message:user']);
   });
 
+  it('has a long turn of tools summarised, which no cut before it would help', async () => {
+    const tools = Array.from({ length: 6 }, (_, turn): Item[] => [
+      { type: 'function_call', call_id: `call_${turn}`, name: 'shell', arguments: '{}' },
+      {
+        type: 'function_call_output',
+        call_id: `call_${turn}`,
+        output: `FACT-${turn}. ${'work and play '.repeat(400)}`,
+      },
+    ]).flat();
+    const input = [message('user', 'Hello'), message('assistant', 'Hi'), message('user', 'Do it'), ...tools];
+    const respondAs = (session: string) =>
+      scene.post('/v1/responses', { model: MODEL, input, store: false, prompt_cache_key: session });
+    expect((await respondAs('long')).status).toBe(200);
+    for (let turn = 0; turn < 6; turn++) expect(JSON.stringify(lastBody(scene).input)).toContain(`FACT-${turn}`);
+    const before = scene.simulator.exchanges.length;
+    expect((await respondAs('long')).status).toBe(200);
+    expect(scene.simulator.exchanges).toHaveLength(before + 1);
+  });
+
   it('has the others passed on as they are', async () => {
     const answer = await respond([message('user', 'Hello')]);
     expect(answer.headers).not.toHaveProperty('x-tollgate-compaction');

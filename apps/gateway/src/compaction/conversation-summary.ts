@@ -92,27 +92,22 @@ export class ConversationSummary {
   /** One call for a summary; an upstream that is busy, or asks for a pause, is waited for. */
   private async called(call: ResponseCall, signal: AbortSignal) {
     const { headers, knowledge, books } = this.tools;
-    for (let retries = 0; ; retries++) {
-      const candidates = await this.free(signal);
-      const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, knowledge);
-      const answer = await books.call(forwarded, call.raw.length, signal);
-      if (answer.kind !== 'failure' || answer.failure.status !== TOO_MANY_REQUESTS || retries >= RETRIES_MAX) {
-        return answer;
+    let waitedMs = 0;
+    for (let retries = 0; ;) {
+      // Parts are asked for at the same time, and must not exceed what an upstream may get at once.
+      const free = this.candidates.filter((candidate) => books.routing.isUsable(candidate));
+      if (free.length === 0) {
+        if (waitedMs >= BUSY_MS_MAX) throw errors.noUpstream(call.model);
+        await pause(BUSY_MS, signal);
+        waitedMs += BUSY_MS;
+        continue;
       }
-      const pauseMs = answer.failure.pauseMs ?? PAUSE_MS_DEFAULT;
-      if (pauseMs > PAUSE_MS_MAX) return answer;
+      const forwarded = new ForwardedResponse(call, headers, '/responses', free, knowledge);
+      const answer = await books.call(forwarded, call.raw.length, signal);
+      const isLimited = answer.kind === 'failure' && answer.failure.status === TOO_MANY_REQUESTS;
+      const pauseMs = isLimited ? (answer.failure.pauseMs ?? PAUSE_MS_DEFAULT) : Infinity;
+      if (pauseMs > PAUSE_MS_MAX || retries++ >= RETRIES_MAX) return answer;
       await pause(pauseMs, signal);
-    }
-  }
-
-  /** Those that take calls: parts are asked for at the same time, and must not exceed what an upstream may get at once. */
-  private async free(signal: AbortSignal): Promise<readonly Candidate[]> {
-    const { routing } = this.tools.books;
-    for (let waitedMs = 0; ; waitedMs += BUSY_MS) {
-      const free = this.candidates.filter((candidate) => routing.isUsable(candidate));
-      if (free.length > 0) return free;
-      if (waitedMs >= BUSY_MS_MAX) throw errors.noUpstream(this.tools.call.model);
-      await pause(BUSY_MS, signal);
     }
   }
 

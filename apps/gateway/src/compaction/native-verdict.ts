@@ -27,6 +27,8 @@ const ABOUT_THE_REQUEST = new Set([
   'misalignment_policy_violation',
 ]);
 const READ_BYTES_MAX = 4_096;
+/** Parameters other than those by which a compaction is asked for. */
+const ELSEWHERE = /^(?!input|context_management)./;
 const ABOUT_COMPACTION = /compact|context_management/i;
 const TOO_LONG = /context[ _](length|window)|maximum context|prompt is too long|too many tokens/i;
 
@@ -47,11 +49,12 @@ export function isTooLong({ status, bytes, summary }: Pick<Refusal, 'status' | '
   return (status === 400 || status === 422) && TOO_LONG.test(saidBy({ bytes, summary }));
 }
 
-/** What it has said; of an error in OpenAI's shape not what it repeats of the request elsewhere. */
+/** What it has said; of an error in OpenAI's shape not what it repeats of a part of the request that has nothing to do with it. */
 function saidBy({ bytes, summary }: Pick<Refusal, 'bytes' | 'summary'>): string {
   if (summary === null || summary.errorMessage === null) return bytes.toString('utf8', 0, READ_BYTES_MAX);
   const { error } = JSON.parse(bytes.toString('utf8')) as { error?: { param?: unknown } };
-  return `${summary.errorCode ?? ''} ${String(error?.param ?? '')} ${summary.errorMessage}`;
+  const param = typeof error?.param === 'string' ? error.param : '';
+  return ELSEWHERE.test(param) ? '' : `${summary.errorCode ?? ''} ${param} ${summary.errorMessage}`;
 }
 
 /** Of an upstream that has answered: one that does not know the item or the member passes over it. */

@@ -58,12 +58,21 @@ export class SideCompactions {
     const price = this.catalog.find(call.model)?.price ?? null;
     const books = new CallBooks(record, this.routing, this.keeper, side.signal, price);
     this.metrics.requestStarted();
+    let bytes = 0;
+    const counted = function* (): Generator<string, void> {
+      for (const text of conversation) {
+        bytes += Buffer.byteLength(text);
+        yield text;
+      }
+    };
     try {
-      const summary = await this.summary(side, books).writeOf(conversation);
+      const summary = await this.summary(side, books).writeOf(counted());
       record.status = 200;
       record.noteAnswered(null);
-      books.note({ ...NOTHING_KNOWN, form, by: 'gateway', chunks: summary.chunks });
-      return { ...summary, requestId: record.publicId, tokensOf: (bytes) => books.tokensOf(bytes) };
+      const tokensAfter = books.tokensOf(Buffer.byteLength(summary.text));
+      const { chunks } = summary;
+      books.note({ ...NOTHING_KNOWN, form, by: 'gateway', tokensBefore: books.tokensOf(bytes), tokensAfter, chunks });
+      return { ...summary, requestId: record.publicId, tokensOf: (size) => books.tokensOf(size) };
     } catch (error) {
       books.note({ ...NOTHING_KNOWN, form, by: null });
       throw failureOf(error, record);

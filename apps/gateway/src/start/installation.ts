@@ -57,6 +57,9 @@ export async function adoptMasterKey(prisma: PrismaService, masterKey: Buffer, p
     );
   }
   await prisma.$transaction(async (tx) => {
+    // Replicas may start together with both keys: the first one does it.
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('tollgate_master_key'))`;
+    if ((await readSetting(tx, FINGERPRINT_SETTING)) === fingerprint) return;
     await resealUpstreams(tx, new UpstreamCredentials(previous), new UpstreamCredentials(masterKey));
     await moveOlderKeys(tx, previous, masterKey);
     await writeSetting(tx, FINGERPRINT_SETTING, fingerprint);
