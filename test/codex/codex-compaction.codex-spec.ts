@@ -10,6 +10,7 @@ import {
   runCodex,
 } from '../support/codex.js';
 import { TestGateway } from '../support/gateway.js';
+import { sessionOf } from './codex-scene.js';
 import { IS_LONG } from './results.js';
 
 const TURNS = 12;
@@ -28,6 +29,7 @@ class Session {
   private readonly home = newCodexHome();
   readonly exchanges: { simulator: Simulator; exchange: Exchange }[] = [];
   turns = 0;
+  private id = '';
 
   private constructor(
     readonly gateway: TestGateway,
@@ -72,9 +74,10 @@ class Session {
       this.turns === 1
         ? `FACT-ONE is seven. ${directive({ shell: 'echo FACT-TOOL is nine' })}`
         : `Turn ${this.turns}. ${directive({ deltas: 500 })}`;
-    const args = this.turns === 1 ? [prompt] : ['resume', '--last', prompt];
+    const args = this.turns === 1 ? [prompt] : ['resume', this.id, prompt];
     const { gateway, home, secret, options } = this;
     const run = await runCodex({ ...options, baseUrl: `${gateway.url}/v1`, key: secret, home, args });
+    this.id ||= sessionOf(run);
     expect({ turn: this.turns, code: run.code, error: run.error }).toEqual({ turn: this.turns, code: 0, error: null });
   }
 

@@ -298,6 +298,8 @@ describe('the description of the API', () => {
         'patch /groups/{id}',
         'patch /keys/{id}',
         'patch /models/{id}',
+        'get /settings',
+        'patch /settings',
         'patch /upstreams/{id}',
         'post /groups',
         'post /keys',

@@ -12,6 +12,17 @@ import {
 } from '../support/compaction-scene.js';
 import { eventsOf } from '../support/responses-client.js';
 
+/** An SDK's compaction, and the next turn of the session from what it gave. */
+async function expectSdkToGoOn(scene: CompactionScene): Promise<void> {
+  const client = new OpenAI({ baseURL: `${scene.gateway.url}/v1`, apiKey: scene.issued.secret });
+  const compacted = await client.responses.compact({ model: MODEL, input: CONVERSATION as never });
+  expect(compacted.object).toBe('response.compaction');
+  const input = [...(compacted.output as never[]), { role: 'user' as const, content: 'And now?' }];
+  const next = await client.responses.create({ model: MODEL, input, store: false });
+  expect(next.status).toBe('completed');
+  expect(scene.lastContext()).toContain(FACT);
+}
+
 describe.each([
   ['refuses what it does not know', { compaction: 'unknown' }, {}],
   ['passes over what it does not know', { compaction: 'ignored' }, {}],
@@ -131,17 +142,7 @@ describe('behind an upstream that knows compaction', () => {
     });
   });
 
-  it('the SDK compacts, and goes on from the output', async () => {
-    const client = new OpenAI({ baseURL: `${scene.gateway.url}/v1`, apiKey: scene.issued.secret });
-    const compacted = await client.responses.compact({ model: MODEL, input: CONVERSATION as never });
-    const next = await client.responses.create({
-      model: MODEL,
-      input: [...(compacted.output as never[]), { role: 'user', content: 'And now?' }],
-      store: false,
-    });
-    expect(next.status).toBe('completed');
-    expect(scene.lastContext()).toContain(FACT);
-  });
+  it('the SDK compacts, and goes on from the output', () => expectSdkToGoOn(scene));
 });
 
 describe('a compaction of the gateway', () => {
@@ -152,18 +153,7 @@ describe('a compaction of the gateway', () => {
   afterAll(() => scene.stop());
   afterEach(() => scene.gateway.admin.patch('/settings', { compaction_instruction: null }));
 
-  it('the SDK takes it, and goes on from the output', async () => {
-    const client = new OpenAI({ baseURL: `${scene.gateway.url}/v1`, apiKey: scene.issued.secret });
-    const compacted = await client.responses.compact({ model: MODEL, input: CONVERSATION as never });
-    expect(compacted.object).toBe('response.compaction');
-    const next = await client.responses.create({
-      model: MODEL,
-      input: [...(compacted.output as never[]), { role: 'user', content: 'And now?' }],
-      store: false,
-    });
-    expect(next.status).toBe('completed');
-    expect(scene.lastContext()).toContain(FACT);
-  });
+  it('the SDK takes it, and goes on from the output', () => expectSdkToGoOn(scene));
 
   it.each([
     ['both', ['message:assistant', 'compaction']],

@@ -40,6 +40,7 @@ export interface GatewayIdentity {
  *       a. protocol/response-call     model and stream from the bytes                         else 400
  *       b. models/model-permissions   may this caller use this model                          else 403
  *       c. upstreams/routing          candidates, in order                                    else 503
+ *          compaction/                only calls that ask for one, carry one, or are too long
  *       d. upstreams/forwarding       the first that can be reached                           else 502, 504
  *       e. responses/response-pump    bytes to the client; the record is settled on the way
  *     or stored/stored.controller.ts → stored.proxy.ts, for responses that are there already
