@@ -2,7 +2,7 @@ import { decodeString, isTextAt, JsonSyntaxError, skipNested, stringEnd } from '
 
 /** Where the wanted members of one object in a list stand: start and end (exclusive) of each value, -1 when absent. */
 export interface ItemScan {
-  /** Position among the objects of the list. */
+  /** Position in the list. */
   readonly index: number;
   readonly start: number;
   readonly end: number;
@@ -24,7 +24,7 @@ export interface ObjectScan {
   readonly open: number;
   /** The objects of the wanted list that were kept, in order. */
   readonly items: readonly ItemScan[];
-  /** The last object of the wanted list, kept or not; null without one. */
+  /** The last element of the wanted list, kept or not; null when it is no object. */
   readonly lastItem: ItemScan | null;
   /** Start and end (exclusive) of the value of wanted name `i` at `[2 * i]` and `[2 * i + 1]`; -1 when absent. */
   readonly spans: readonly number[];
@@ -81,6 +81,8 @@ class Scanner {
   private values = 0;
   private field = -1;
   private isConstructorKey = false;
+  /** Of the newest element of the list, and of the newest that is an object. */
+  private elementIndex = -1;
   private itemIndex = -1;
   private itemStart = 0;
   private itemEnd = 0;
@@ -120,6 +122,7 @@ class Scanner {
           expected = AFTER_VALUE;
         } else {
           this.countValue(at);
+          if (this.depth === LIST_DEPTH && this.isInList) this.elementIndex++;
           at = this.skipScalar(at);
           expected = AFTER_VALUE;
           this.noteEnd(at);
@@ -155,8 +158,10 @@ class Scanner {
     this.isObject[this.depth] = isObject;
     this.isConstructor[this.depth] = this.isConstructorKey;
     this.isConstructorKey = false;
-    if (this.depth === ITEM_DEPTH && isObject && this.field === this.listField && !this.isObject[LIST_DEPTH]) {
-      this.itemIndex++;
+    if (this.depth !== ITEM_DEPTH || !this.isInList) return;
+    this.elementIndex++;
+    if (isObject) {
+      this.itemIndex = this.elementIndex;
       this.itemStart = at;
       this.member = -1;
       this.itemSpans = [];
@@ -171,6 +176,10 @@ class Scanner {
     return at + 1;
   }
 
+  private get isInList(): boolean {
+    return this.field === this.listField && this.isObject[LIST_DEPTH] === false;
+  }
+
   private get isInItem(): boolean {
     return this.isObject[ITEM_DEPTH] === true && this.isObject[LIST_DEPTH] === false;
   }
@@ -183,7 +192,7 @@ class Scanner {
 
   private lastItem(): ItemScan | null {
     const { itemIndex: index, itemStart: start, itemEnd: end, itemSpans: spans } = this;
-    return index === -1 ? null : { index, start, end, spans };
+    return index === -1 || index !== this.elementIndex ? null : { index, start, end, spans };
   }
 
   private countValue(at: number): void {

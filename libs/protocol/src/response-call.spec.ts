@@ -86,3 +86,34 @@ describe('references in a call', () => {
     ]);
   });
 });
+
+describe('a call for a compaction', () => {
+  const callOf = (input: string, more = '') => readResponseCall(Buffer.from(`{"model":"m","input":${input}${more}}`));
+
+  it.each([
+    ['[{"role":"user","content":"x"},{"type":"compaction_trigger"}]', true],
+    ['[{"type":"compaction_trig\\u0067er"}]', true],
+    ['[{"type":"compaction_trigger"},{"role":"user","content":"x"}]', false],
+    ['[{"type":"message","content":[{"type":"compaction_trigger"}]}]', false],
+    ['[{"type":"compaction_trigger"},7]', false],
+    ['[[],{"type":"compaction_trigger"}]', true],
+    ['"compaction_trigger"', false],
+    ['[]', false],
+  ])('%s ends in a trigger: %s', (input, expected) => expect(callOf(input).endsInTrigger).toBe(expected));
+
+  it.each([
+    ['', null],
+    [',"context_management":null', null],
+    [',"context_management":[]', null],
+    [',"context_management":[{"type":"other"}]', null],
+    [',"context_management":[{"type":"compaction"}]', 0],
+    [',"context_management":[{"type":"compaction","compact_threshold":5000}]', 5000],
+  ])('the threshold of %j is %s', (more, expected) => expect(callOf('"x"', more).compactThreshold).toBe(expected));
+
+  it('knows the position of each sealed content', () => {
+    const { encryptedContents } = callOf(
+      '["x",[{}],{"role":"user"},{"type":"compaction","encrypted_content":"a"},{"encrypted_content":"b"}]',
+    );
+    expect(encryptedContents.map(({ item: { index } }) => index)).toEqual([3, 4]);
+  });
+});

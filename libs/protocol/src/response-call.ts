@@ -98,7 +98,7 @@ export function readResponseCall(raw: Buffer): ResponseCall {
     comparisonResponseId: readComparison(raw, scan),
     itemReferences: readItemReferences(raw, scan),
     encryptedContents: readEncryptedContents(raw, scan),
-    endsInTrigger: scan.lastItem !== null && readMember(raw, scan.lastItem, ITEM_TYPE) === TRIGGER,
+    endsInTrigger: scan.lastItem !== null && isTrigger(raw, scan.lastItem),
     compactThreshold: readThreshold(raw, scan),
     scan,
   };
@@ -188,6 +188,12 @@ function isReference(raw: Buffer, item: ItemScan): boolean {
   if (start !== -1 && end - start < REFERENCE.length && raw[start] === 0x22) return false;
   const type = readMember(raw, item, ITEM_TYPE) ?? null;
   return type === null ? spanOf(item, ITEM_ROLE).start === -1 : type === 'item_reference';
+}
+
+function isTrigger(raw: Buffer, item: ItemScan): boolean {
+  const { start, end } = spanOf(item, ITEM_TYPE);
+  // Most types are shorter, and need not be decoded.
+  return end - start >= TRIGGER.length + 2 && readMember(raw, item, ITEM_TYPE) === TRIGGER;
 }
 
 function readEncryptedContents(raw: Buffer, { items }: ObjectScan): EncryptedContent[] {

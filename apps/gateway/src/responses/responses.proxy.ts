@@ -96,11 +96,15 @@ export class ResponsesProxy {
       return this.compactions.answer({ request, ...placed, sentBody: sent.raw, form }, reply);
     }
     if (record.kind === 'compaction') record.compaction = CLIENTS_OWN;
-    await this.forward(request, reply, placed);
+    return this.forward(request, reply, placed);
   }
 
   /** An ordinary call on its way to those who can answer it. */
-  private async forward(request: GatewayRequest, reply: FastifyReply, { call: asked, candidates }: PlacedCall) {
+  private async forward(
+    request: GatewayRequest,
+    reply: FastifyReply,
+    { call: asked, candidates }: PlacedCall,
+  ): Promise<void> {
     const { caller, headers, record } = request;
     const isLimited = this.limits.concerns(request, asked);
     const ready = isLimited
