@@ -13,6 +13,7 @@ import type { AdminTokenHash } from './http/admin-token.js';
 import { ExplainModule } from './explain/explain.module.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { InputTokensModule } from './input-tokens/input-tokens.module.js';
+import { CallLimitsModule } from './limits/call-limits.module.js';
 import { ModelRoutesModule } from './models/model-routes.module.js';
 import type { AnswerLimits } from './responses/answer-keeper.js';
 import { ResponsesModule } from './responses/responses.module.js';
@@ -39,6 +40,7 @@ export interface GatewayIdentity {
  *  4. responses/responses.controller.ts → responses.proxy.ts
  *       a. protocol/response-call     model and stream from the bytes                         else 400
  *       b. models/model-permissions   may this caller use this model                          else 403
+ *          limits/call-limits         room in the limits of key and group                    else 429
  *       c. upstreams/routing          candidates, in order                                    else 503
  *          compaction/                only calls that ask for one, carry one, or are too long
  *       d. upstreams/forwarding       the first that can be reached                           else 502, 504
@@ -63,6 +65,7 @@ export class GatewayModule {
         JournalModule,
         HealthModule,
         ResponsesModule.forRoot(answerLimits),
+        CallLimitsModule,
         InputTokensModule,
         StoredModule,
         ExplainModule,

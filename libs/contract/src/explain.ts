@@ -52,9 +52,11 @@ export const Explanation = z
     limits: z.array(
       z.object({
         rule: z.string(),
-        limit: z.number(),
+        unit: z.string(),
+        limit: z.number().meta({ description: 'Money in USD' }),
         used: z.number(),
         remaining: z.number(),
+        used_percent: z.number(),
         resets_at: z.string().nullable(),
       }),
     ),

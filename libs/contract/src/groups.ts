@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ModelName, ModelPattern, Name, text } from './fields.js';
+import { limitFields, noLimits, planWindows, timeZone } from './limits.js';
 import { pageOf } from './page.js';
 
 const models = z.array(ModelPattern).max(500).meta({ description: 'Models that keys of this group may use' });
@@ -21,6 +22,12 @@ const automaticCompaction = z.boolean().meta({
   description: "Compact a call that would exceed its model's context_window_tokens, before it goes to the upstream",
 });
 
+const limitMessage = text().trim().max(200).meta({
+  description: 'What Codex shows to whoever has used up the plan, such as: Ask your admin for more',
+});
+const queueWaitMs = z.int().min(0).max(120_000).meta({
+  description: 'How long a call may wait for a place when max_concurrency is reached',
+});
 export const CreateGroup = z
   .strictObject({
     name: Name,
@@ -30,6 +37,11 @@ export const CreateGroup = z
     encrypted_content_on_move: encryptedContentOnMove.default('strip'),
     compaction_output: compactionOutput.default('both'),
     automatic_compaction: automaticCompaction.default(false),
+    ...noLimits,
+    windows: planWindows.default([]),
+    time_zone: timeZone.default('UTC'),
+    limit_message: limitMessage.default(''),
+    queue_wait_ms: queueWaitMs.default(10_000),
   })
   .meta({ id: 'CreateGroup' });
 export type CreateGroup = z.infer<typeof CreateGroup>;
@@ -43,6 +55,11 @@ export const UpdateGroup = z
     encrypted_content_on_move: encryptedContentOnMove,
     compaction_output: compactionOutput,
     automatic_compaction: automaticCompaction,
+    ...limitFields,
+    windows: planWindows,
+    time_zone: timeZone,
+    limit_message: limitMessage,
+    queue_wait_ms: queueWaitMs,
   })
   .partial()
   .meta({ id: 'UpdateGroup' });
@@ -58,6 +75,11 @@ export const Group = z
     encrypted_content_on_move: encryptedContentOnMove,
     compaction_output: compactionOutput,
     automatic_compaction: automaticCompaction,
+    ...limitFields,
+    windows: planWindows,
+    time_zone: z.string(),
+    limit_message: z.string(),
+    queue_wait_ms: z.int(),
     key_count: z.int(),
     created_at: z.string(),
     updated_at: z.string(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ModelPattern, Name, text, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
+import { limitFields, noLimits } from './limits.js';
 import { PageQuery, pageOf } from './page.js';
 
 const OVERLAP_SECONDS_MAX = 30 * 24 * 3600;
@@ -21,12 +22,13 @@ export const CreateKey = z
     owner: owner.default(''),
     models: models.default(null),
     expires_at: expiresAt.default(null),
+    ...noLimits,
   })
   .meta({ id: 'CreateKey' });
 export type CreateKey = z.infer<typeof CreateKey>;
 
 export const UpdateKey = z
-  .strictObject({ name: Name, group_id: idOf('group'), owner, models, expires_at: expiresAt })
+  .strictObject({ name: Name, group_id: idOf('group'), owner, models, expires_at: expiresAt, ...limitFields })
   .partial()
   .meta({ id: 'UpdateKey' });
 export type UpdateKey = z.infer<typeof UpdateKey>;
@@ -54,6 +56,7 @@ export const Key = z
     group_name: z.string(),
     owner: z.string(),
     models: z.array(z.string()).nullable(),
+    ...limitFields,
     prefix: z.string(),
     last4: z.string(),
     status: z.enum(['active', 'revoked', 'expired']),

@@ -27,6 +27,7 @@ const KINDS = [
   'input_tokens',
   'models',
   'doctor',
+  'usage',
   'websocket',
   'other',
 ] as const;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { ChangeFeed, PrismaService } from '@app/database';
+import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
+import { type StoredWindow, subjectLimits } from '@app/limits';
 import {
   type CompactionOutput,
   type EncryptedContentOnMove,
@@ -20,25 +21,31 @@ export class GroupDirectory {
     feed.subscribe('config', () => this.load());
   }
 
+  all(): Iterable<GroupPolicy> {
+    return this.groups.values();
+  }
+
   find(id: string): GroupPolicy | undefined {
     return this.groups.get(id);
   }
 
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
-    this.groups = new Map(
-      rows.map(({ id, name, models, onClientLeft, encryptedContentOnMove, compactionOutput, automaticCompaction }) => [
-        id,
-        {
-          id,
-          name,
-          models: modelRule(models.map(({ pattern }) => pattern)),
-          onClientLeft: onClientLeft as OnClientLeft,
-          encryptedContentOnMove: encryptedContentOnMove as EncryptedContentOnMove,
-          compactionOutput: compactionOutput as CompactionOutput,
-          isCompactedAutomatically: automaticCompaction,
-        },
-      ]),
-    );
+    this.groups = new Map(rows.map((row) => [row.id, policyOf(row)]));
   }
+}
+
+function policyOf(row: Prisma.GroupGetPayload<{ include: { models: true } }>): GroupPolicy {
+  return {
+    id: row.id,
+    name: row.name,
+    models: modelRule(row.models.map(({ pattern }) => pattern)),
+    onClientLeft: row.onClientLeft as OnClientLeft,
+    encryptedContentOnMove: row.encryptedContentOnMove as EncryptedContentOnMove,
+    compactionOutput: row.compactionOutput as CompactionOutput,
+    isCompactedAutomatically: row.automaticCompaction,
+    limits: subjectLimits({ ...row, windows: row.windows as unknown as StoredWindow[] }),
+    limitMessage: row.limitMessage,
+    queueWaitMs: row.queueWaitMs,
+  };
 }

@@ -1,3 +1,5 @@
+import type { SubjectLimits } from '@app/limits';
+
 /** Which models are allowed: exact names and `*` patterns, compiled once. */
 export interface ModelRule {
   readonly patterns: readonly string[];
@@ -23,6 +25,12 @@ export interface GroupPolicy {
   readonly onClientLeft: OnClientLeft;
   readonly encryptedContentOnMove: EncryptedContentOnMove;
   readonly compactionOutput: CompactionOutput;
+  /** What all its keys together may use. */
+  readonly limits: SubjectLimits;
+  /** What Codex shows to whoever has used up the plan; '' for nothing. */
+  readonly limitMessage: string;
+  /** How long a call may wait for its turn when too many run at once. */
+  readonly queueWaitMs: number;
   /** Calls that would exceed their model's window are compacted before. */
   readonly isCompactedAutomatically: boolean;
 }

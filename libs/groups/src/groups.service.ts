@@ -14,6 +14,15 @@ export interface GroupInput {
   encryptedContentOnMove?: EncryptedContentOnMove;
   compactionOutput?: CompactionOutput;
   automaticCompaction?: boolean;
+  requestsPerMinute?: number | null;
+  inputTokensPerMinute?: number | null;
+  tokensPerMinute?: number | null;
+  maxConcurrency?: number | null;
+  budgetNanoUsd?: bigint | null;
+  windows?: Prisma.InputJsonArray;
+  timeZone?: string;
+  limitMessage?: string;
+  queueWaitMs?: number;
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;

@@ -6,6 +6,7 @@ export {
   type Answering,
   type ClientLeftAction,
   type CompactionNote,
+  type Holding,
   type RequestKind,
   RequestRecord,
   type Settlement,

@@ -14,6 +14,7 @@ export type RequestKind =
   | 'input_tokens'
   | 'models'
   | 'doctor'
+  | 'usage'
   | 'websocket'
   | 'other';
 
@@ -44,6 +45,12 @@ export interface CompactionNote {
   readonly chunks: number | null;
   /** Public id of the compaction's own record, when it is not this one. */
   readonly requestId: string | null;
+}
+
+/** Something that a request holds until its record is closed. */
+export interface Holding {
+  /** @param record closed: with everything that was used */
+  settle(record: RequestRecord): void;
 }
 
 /** Whoever answers a request. */
@@ -81,6 +88,8 @@ const INHERITED = [
   'clientIp',
   'clientRequestId',
 ] as const;
+
+const NO_HEADERS: readonly string[] = [];
 
 const NOTHING_USED: TokenUsage = {
   inputTokens: 0,
@@ -142,6 +151,10 @@ export class RequestRecord {
   /** What was used by calls before the one that is settled: a compaction may take more than one. */
   private earlierUsage: TokenUsage | null = null;
   private earlierCostNanoUsd = 0n;
+  /** What is given back when the record is closed. */
+  holding: Holding | null = null;
+  /** Names and values in turn that the answer's head has besides, whatever the answer is. */
+  answerHeaders: readonly string[] = NO_HEADERS;
   /** Whoever answers, until the record is closed. */
   answering: Answering | null = null;
   requestBytes = 0;

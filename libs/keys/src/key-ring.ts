@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { ChangeFeed, PrismaService } from '@app/database';
+import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
 import { GroupDirectory, type GroupPolicy, modelRule, type ModelRule } from '@app/groups';
+import { NO_LIMITS, type StoredLimits, type SubjectLimits, subjectLimits } from '@app/limits';
 import { Clock } from '@app/runtime';
 import { checkSecret } from './key-secret.js';
 
@@ -11,6 +12,8 @@ export interface Caller {
   readonly group: GroupPolicy;
   /** narrows the group's models; null: all of them */
   readonly models: ModelRule | null;
+  /** What the key may use, besides what its group may. */
+  readonly limits: SubjectLimits;
 }
 
 interface HeldKey {
@@ -18,6 +21,7 @@ interface HeldKey {
   readonly name: string;
   readonly groupId: string;
   readonly models: ModelRule | null;
+  readonly limits: SubjectLimits;
   readonly hashes: readonly string[];
   /** Infinity when it never expires; 0 when it is revoked. */
   readonly validUntilMs: number;
@@ -35,6 +39,11 @@ const SELECTED = {
   previousSecretExpiresAt: true,
   expiresAt: true,
   revokedAt: true,
+  requestsPerMinute: true,
+  inputTokensPerMinute: true,
+  tokensPerMinute: true,
+  maxConcurrency: true,
+  budgetNanoUsd: true,
 } as const;
 
 /**
@@ -64,7 +73,19 @@ export class KeyRing {
     if (now >= key.validUntilMs) return undefined;
     if (hash === key.previousHash && now >= key.previousValidUntilMs) return undefined;
     const group = this.groups.find(key.groupId);
-    return group && { keyId: key.id, keyName: key.name, group, models: key.models };
+    return group && { keyId: key.id, keyName: key.name, group, models: key.models, limits: key.limits };
+  }
+
+  /** Keys that have limits of their own. */
+  limited(): { id: string; limits: SubjectLimits }[] {
+    return [...this.byId.values()]
+      .filter(({ limits }) => limits !== NO_LIMITS)
+      .map(({ id, limits }) => ({ id, limits }));
+  }
+
+  /** The limits of a key's own. */
+  limitsOf(id: string): SubjectLimits {
+    return this.byId.get(id)?.limits ?? NO_LIMITS;
   }
 
   private async load(since: bigint | null): Promise<void> {
@@ -85,17 +106,7 @@ export class KeyRing {
   }
 }
 
-function held(row: {
-  id: string;
-  name: string;
-  groupId: string;
-  models: string[];
-  secretHash: Uint8Array;
-  previousSecretHash: Uint8Array | null;
-  previousSecretExpiresAt: Date | null;
-  expiresAt: Date | null;
-  revokedAt: Date | null;
-}): HeldKey {
+function held(row: Prisma.ApiKeyGetPayload<{ select: typeof SELECTED }>): HeldKey {
   const current = Buffer.from(row.secretHash).toString('hex');
   const previous = row.previousSecretHash && Buffer.from(row.previousSecretHash).toString('hex');
   return {
@@ -103,9 +114,16 @@ function held(row: {
     name: row.name,
     groupId: row.groupId,
     models: row.models.length > 0 ? modelRule(row.models) : null,
+    limits: hasLimits(row) ? subjectLimits(row) : NO_LIMITS,
     hashes: previous ? [current, previous] : [current],
     validUntilMs: row.revokedAt ? 0 : (row.expiresAt?.getTime() ?? Infinity),
     previousHash: previous,
     previousValidUntilMs: row.previousSecretExpiresAt?.getTime() ?? 0,
   };
+}
+
+function hasLimits(row: StoredLimits): boolean {
+  const { requestsPerMinute, inputTokensPerMinute, tokensPerMinute, maxConcurrency, budgetNanoUsd } = row;
+  const limits = [requestsPerMinute, inputTokensPerMinute, tokensPerMinute, maxConcurrency, budgetNanoUsd];
+  return limits.some((limit) => limit !== null);
 }

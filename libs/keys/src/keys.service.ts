@@ -12,6 +12,11 @@ export interface KeyInput {
   owner: string;
   models: readonly string[];
   expiresAt: Date | null;
+  requestsPerMinute?: number | null;
+  inputTokensPerMinute?: number | null;
+  tokensPerMinute?: number | null;
+  maxConcurrency?: number | null;
+  budgetNanoUsd?: bigint | null;
 }
 
 /** A key with the secret that is told once. */

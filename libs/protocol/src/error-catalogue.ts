@@ -20,6 +20,7 @@ export const ERROR_CATALOGUE = {
   unsupported_content_encoding: { status: 415, type: 'invalid_request_error' },
   expectation_failed: { status: 417, type: 'invalid_request_error' },
   websocket_not_supported: { status: 426, type: 'invalid_request_error' },
+  insufficient_quota: { status: 429, type: 'usage_limit_reached' },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_exceeded' },
   internal_error: { status: 500, type: 'server_error' },
   upstream_error: { status: 502, type: 'upstream_error' },

@@ -86,6 +86,38 @@ export const errors = {
       `The model provider is limiting this gateway's requests. Please try again in ${retryAfterSeconds} s.`,
       { retryAfterSeconds, cause },
     ),
+  /** @param waitMs until there is room again */
+  rateLimited: (state: LimitState, waitMs: number) => {
+    const seconds = Math.min(RETRY_AFTER_SECONDS_MAX, Math.max(1, Math.ceil(waitMs / 1000)));
+    const what = state.name.replaceAll('_', ' ');
+    return new GatewayError(
+      'rate_limit_exceeded',
+      `Rate limit reached for your ${state.scope} on ${what}: limit ${state.limit}, used ${Math.round(state.used)}. Please try again in ${seconds} s.`,
+      { retryAfterSeconds: seconds, rule: state.rule, details: limitDetails(state) },
+    );
+  },
+  tooManyAtOnce: (scope: string, limit: number) =>
+    new GatewayError(
+      'rate_limit_exceeded',
+      `Too many calls at the same time for your ${scope}: limit ${limit}. Please try again in 2 s.`,
+      { retryAfterSeconds: 2, rule: `${scope}.max_concurrency`, details: { limit } },
+    ),
+  /** Codex shows when it resets, and the operator's own words; nobody is to try again (codex-cli.md §6). */
+  usageLimitReached: (state: LimitState, promoMessage: string) => {
+    const until = state.resetsAtMs === null ? '' : ` It resets at ${new Date(state.resetsAtMs).toISOString()}.`;
+    return new GatewayError(
+      'insufficient_quota',
+      `The ${state.name} of your ${state.scope} is used up.${until} ${promoMessage || 'Ask your operator for more.'}`,
+      {
+        rule: state.rule,
+        details: limitDetails(state),
+        headers: {
+          'x-should-retry': 'false',
+          ...(promoMessage === '' ? {} : { 'x-codex-promo-message': printable(promoMessage) }),
+        },
+      },
+    );
+  },
   noUpstream: (model: string) =>
     new GatewayError(
       'server_is_overloaded',
@@ -189,6 +221,39 @@ export const errors = {
       { cause },
     ),
 } as const;
+
+/** A longer wait would freeze Codex, which obeys without a cap (codex-cli.md §6). */
+const RETRY_AFTER_SECONDS_MAX = 30;
+const NANO_USD = 1e9;
+
+/** How a limit stands that refused a call. */
+export interface LimitState {
+  /** Such as `group.requests_per_minute`. */
+  readonly rule: string;
+  /** `key` or `group`. */
+  readonly scope: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly limit: number;
+  readonly used: number;
+  /** Wall clock; null: never by itself. */
+  readonly resetsAtMs: number | null;
+}
+
+/** Money is told in USD, times in seconds since 1970, as Codex reads them. */
+function limitDetails({ unit, limit, used, resetsAtMs }: LimitState): Record<string, unknown> {
+  const shown = (amount: number): number => (unit === 'nano_usd' ? amount / NANO_USD : Math.round(amount));
+  return {
+    limit: shown(limit),
+    used: shown(used),
+    ...(resetsAtMs === null ? {} : { resets_at: Math.ceil(resetsAtMs / 1000) }),
+  };
+}
+
+/** A header holds no other characters. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7E]+/g, '?');
+}
 
 function routeAdvice(path: string): string {
   if (/(^|\/)chat\/completions\/?$/.test(path) || /(^|\/)completions\/?$/.test(path)) {

@@ -9,6 +9,8 @@ export interface GatewayErrorOptions {
   isCodeHidden?: boolean;
   /** The check that refused, as `POST /admin/v1/explain` names it. */
   rule?: string;
+  /** Further members of the error object. */
+  details?: Readonly<Record<string, unknown>>;
   /** What really happened: for the log, never for the client. */
   cause?: unknown;
 }
@@ -33,9 +35,10 @@ export class GatewayError extends Error {
 
   /** The body in OpenAI's shape, which both Codex and the SDKs read. */
   toBody(): { error: { message: string; type: string; param: string | null; code: string | null; rule?: string } } {
-    const { param = null, isCodeHidden = false, rule } = this.options;
+    const { param = null, isCodeHidden = false, rule, details } = this.options;
     const code = isCodeHidden ? null : this.code;
-    return { error: { message: this.message, type: this.type, param, code, ...(rule === undefined ? {} : { rule }) } };
+    const { message, type } = this;
+    return { error: { message, type, param, code, ...(rule === undefined ? {} : { rule }), ...details } };
   }
 
   /** The same failure with the name of the check that refused. */

@@ -13,12 +13,15 @@ import {
   UpdateGroup,
 } from '@app/contract';
 import { type GroupRow, GroupsService, modelRule } from '@app/groups';
+import type { Prisma } from '@app/database';
+import type { StoredWindow } from '@app/limits';
 import { ModelCatalog } from '@app/models';
 import { Routing } from '@app/upstreams';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
+import { shownLimits, shownWindow, toLimitColumns, toStoredWindow } from './limit-fields.js';
 import { page, pageRequest } from './page.js';
 
 @AdminController('groups')
@@ -124,6 +127,11 @@ function toPolicies(body: UpdateGroup) {
     encryptedContentOnMove: body.encrypted_content_on_move,
     compactionOutput: body.compaction_output,
     automaticCompaction: body.automatic_compaction,
+    windows: body.windows?.map(toStoredWindow) as Prisma.InputJsonArray | undefined,
+    timeZone: body.time_zone,
+    limitMessage: body.limit_message,
+    queueWaitMs: body.queue_wait_ms,
+    ...toLimitColumns(body),
   });
 }
 
@@ -137,6 +145,11 @@ function toGroup(row: GroupRow): Group {
     encrypted_content_on_move: row.encryptedContentOnMove as Group['encrypted_content_on_move'],
     compaction_output: row.compactionOutput as Group['compaction_output'],
     automatic_compaction: row.automaticCompaction,
+    ...shownLimits(row),
+    windows: (row.windows as unknown as StoredWindow[]).map(shownWindow),
+    time_zone: row.timeZone,
+    limit_message: row.limitMessage,
+    queue_wait_ms: row.queueWaitMs,
     key_count: row._count.keys,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -17,6 +17,8 @@ import { Clock } from '@app/runtime';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
+import { given } from './given.js';
+import { toLimitColumns, shownLimits } from './limit-fields.js';
 import { page, pageRequest } from './page.js';
 
 @AdminController('keys')
@@ -38,9 +40,11 @@ export class KeysController {
   @ApiOperation({ summary: 'Issue a key; its secret is told this once' })
   @ApiCreatedResponse({ standardSchema: IssuedKey })
   async create(@Body({ schema: CreateKey }) body: CreateKey): Promise<IssuedKey> {
-    const { group_id: groupId, models, expires_at: expiresAt, ...rest } = body;
+    const { name, owner, group_id: groupId, models, expires_at: expiresAt } = body;
     const issued = await this.keys.issue(ADMIN_ACTOR, {
-      ...rest,
+      name,
+      owner,
+      ...toLimitColumns(body),
       groupId,
       models: models ?? [],
       expiresAt: expiresAt === null ? null : new Date(expiresAt),
@@ -117,6 +121,7 @@ export class KeysController {
       group_name: row.group.name,
       owner: row.owner,
       models: row.models.length > 0 ? row.models : null,
+      ...shownLimits(row),
       prefix: row.prefix,
       last4: row.last4,
       status: keyStatus(row, this.clock.now()),
@@ -130,9 +135,10 @@ export class KeysController {
   }
 }
 
-function changesOf({ group_id, models, expires_at, ...rest }: UpdateKey): Partial<KeyInput> {
+function changesOf({ group_id, models, expires_at, name, owner, ...limits }: UpdateKey): Partial<KeyInput> {
   return {
-    ...rest,
+    ...given({ name, owner }),
+    ...toLimitColumns(limits),
     ...(group_id === undefined ? {} : { groupId: group_id }),
     ...(models === undefined ? {} : { models: models ?? [] }),
     ...(expires_at === undefined ? {} : { expiresAt: expires_at === null ? null : new Date(expires_at) }),

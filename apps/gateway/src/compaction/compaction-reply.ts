@@ -164,7 +164,7 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
   private writeHead(status: number, upstream: IncomingHttpHeaders, head: readonly string[]): void {
     const { record, options, keeper } = this;
     const answer = { requestId: record.publicId, requestedModel: options.requestedModel };
-    this.response.writeHead(status, answeredHeaders(upstream, answer).concat(head));
+    this.response.writeHead(status, answeredHeaders(upstream, answer).concat(record.answerHeaders, head));
     this.reply.hijack();
     record.firstByteMs = keeper.clock.monotonic() - record.startedMonotonicMs;
   }

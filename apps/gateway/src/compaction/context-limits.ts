@@ -19,15 +19,6 @@ import { ThresholdRun } from './threshold-run.js';
 const THRESHOLD_SHARE = 0.8;
 const WINDOW_TOKENS_DEFAULT = 200_000;
 const NO_CONTEXT_MANAGEMENT = [{ name: 'context_management', json: null }];
-const NO_HEADERS: readonly string[] = [];
-
-/** An ordinary call that is ready for its upstream. */
-export interface ReadyCall {
-  readonly call: ResponseCall;
-  /** Names and values in turn, for the answer's head. */
-  readonly headers: readonly string[];
-}
-
 /** Keeps ordinary calls within what their model can read and their client wants: `context_management`, and a group's policy. */
 @Injectable()
 export class ContextLimits {
@@ -46,7 +37,7 @@ export class ContextLimits {
   }
 
   /**
-   * null: the call was answered, or its client has left.
+   * The call as it is to go out; null: it was answered, or its client has left.
    *
    * @throws GatewayError while nothing has been written
    */
@@ -55,7 +46,7 @@ export class ContextLimits {
     reply: FastifyReply,
     call: ResponseCall,
     candidates: readonly Candidate[],
-  ): Promise<ReadyCall | null> {
+  ): Promise<ResponseCall | null> {
     const threshold = this.thresholdOf(call, candidates);
     if (threshold !== null && (await this.exceeds(request, reply, call, threshold.tokensMax))) {
       if (reply.raw.destroyed) return null;
@@ -68,14 +59,16 @@ export class ContextLimits {
     const managed = threshold === null ? call : withoutContextManagement(call);
     const windowTokens = this.catalog.find(call.model)?.contextWindowTokens ?? null;
     const isLimited = request.caller.group.isCompactedAutomatically && windowTokens !== null;
-    if (!isLimited || !this.shortener.mayExceed(managed, windowTokens)) return { call: managed, headers: NO_HEADERS };
+    if (!isLimited || !this.shortener.mayExceed(managed, windowTokens)) return managed;
     const shortened = await this.shortened(request, reply, { call: managed, candidates }, windowTokens);
     if (reply.raw.destroyed) return null;
-    if (!shortened) return { call: managed, headers: NO_HEADERS };
+    if (!shortened) return managed;
     const { note } = shortened;
     request.record.compaction = note;
     const told = `automatic; before=${note.tokensBefore ?? 0}, after=${note.tokensAfter ?? 0}`;
-    return { call: shortened.call, headers: ['x-tollgate-compaction', told] };
+    const { record } = request;
+    record.answerHeaders = [...record.answerHeaders, 'x-tollgate-compaction', told];
+    return shortened.call;
   }
 
   /** The threshold that a call has to be held against here; null: it has none, or its upstream sees to that. */
@@ -92,7 +85,7 @@ export class ContextLimits {
   private async exceeds(request: GatewayRequest, reply: FastifyReply, call: ResponseCall, tokensMax: number) {
     if (!this.shortener.mayExceed(call, tokensMax)) return false;
     let exceeds = false;
-    await beforeAnswer(request, reply, this.keeper, async () => {
+    await beforeAnswer(request, reply, this.keeper, { isStream: request.record.stream }, async () => {
       exceeds = await this.shortener.exceeds(call, tokensMax);
     });
     return exceeds;
@@ -121,7 +114,7 @@ export class ContextLimits {
     windowTokens: number,
   ): Promise<ShortenedCall | null> {
     let shortened: ShortenedCall | null = null;
-    await beforeAnswer(request, reply, this.keeper, async (signal) => {
+    await beforeAnswer(request, reply, this.keeper, { isStream: request.record.stream }, async (signal) => {
       if (!(await this.shortener.exceeds(call, windowTokens))) return;
       const side = { request, call, candidates, form: 'automatic', signal } as const;
       try {

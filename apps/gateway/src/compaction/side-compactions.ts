@@ -8,6 +8,7 @@ import { EncryptedContentOrigins } from '@app/stored-responses';
 import { type Candidate, Routing } from '@app/upstreams';
 import { GatewayMetrics } from '../health/gateway-metrics.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
+import { CallLimits } from '../limits/call-limits.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
 import { CallBooks, NobodyWaitsError } from './call-books.js';
 import { ConversationSummary, RefusedSummaryError } from './conversation-summary.js';
@@ -43,6 +44,7 @@ export class SideCompactions {
     private readonly settings: CompactionSettings,
     private readonly supports: CompactionSupports,
     private readonly clock: Clock,
+    private readonly limits: CallLimits,
     private readonly log: RequestLog,
     private readonly metrics: GatewayMetrics,
   ) {}
@@ -79,6 +81,7 @@ export class SideCompactions {
     } finally {
       books.settle();
       record.close(this.clock.monotonic());
+      this.limits.charge(request.caller, record);
       this.metrics.requestEnded(record);
       this.log.add(record);
     }

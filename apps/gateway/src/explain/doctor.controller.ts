@@ -1,6 +1,9 @@
 import { Controller, Get, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
+import { Limiter } from '@app/limits';
 import type { GatewayRequest } from '../http/gateway-request.js';
+import { limitedSubjects } from '../limits/limited-subjects.js';
+import { type ShownLimit, shownLimit } from '../limits/shown-limit.js';
 import { ModelPermissions } from '../models/model-permissions.js';
 
 /** What a developer learns about the key and the way here. */
@@ -8,7 +11,7 @@ interface Diagnosis {
   object: 'doctor';
   key: { ok: true; name: string; group: string };
   models: string[];
-  limits: [];
+  limits: ShownLimit[];
   request_encodings: readonly string[];
   websocket: false;
   url: { used: string; configure: string };
@@ -19,7 +22,10 @@ interface Diagnosis {
 @ApiExcludeController()
 @Controller(['v1/doctor', 'doctor'])
 export class DoctorController {
-  constructor(private readonly permissions: ModelPermissions) {}
+  constructor(
+    private readonly permissions: ModelPermissions,
+    private readonly limiter: Limiter,
+  ) {}
 
   @Get()
   diagnose(@Req() request: GatewayRequest): Diagnosis {
@@ -32,7 +38,7 @@ export class DoctorController {
       object: 'doctor',
       key: { ok: true, name: caller.keyName, group: caller.group.name },
       models: this.permissions.visibleModels(caller),
-      limits: [],
+      limits: this.limiter.states(limitedSubjects(caller)).map(shownLimit),
       request_encodings: ['zstd', 'gzip', 'br', 'deflate'],
       websocket: false,
       url: { used: origin + path, configure: `${origin}/v1` },

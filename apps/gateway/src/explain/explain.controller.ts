@@ -2,7 +2,8 @@ import { Body, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { type ExplainCheck, ExplainRequest, Explanation } from '@app/contract';
 import { GroupDirectory, modelRule } from '@app/groups';
-import { KeysService } from '@app/keys';
+import { KeyRing, KeysService } from '@app/keys';
+import { NO_LIMITS } from '@app/limits';
 import { Clock } from '@app/runtime';
 import { AdminController } from '../admin/admin.decorators.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -15,6 +16,7 @@ export class ExplainController {
     private readonly explainer: Explainer,
     private readonly groups: GroupDirectory,
     private readonly keys: KeysService,
+    private readonly ring: KeyRing,
     private readonly clock: Clock,
   ) {}
 
@@ -33,7 +35,9 @@ export class ExplainController {
   }
 
   private async callerOf(body: ExplainRequest, checks: ExplainCheck[]): Promise<ExplainedCaller> {
-    if (body.group_id !== undefined) return { group: this.existingGroup(body.group_id), models: null };
+    if (body.group_id !== undefined) {
+      return { keyId: null, limits: NO_LIMITS, group: this.existingGroup(body.group_id), models: null };
+    }
     const key = await this.keys.find(body.key_id ?? '');
     if (!key) throw AdminProblem.notFound('key');
     const state = key.revokedAt
@@ -43,6 +47,8 @@ export class ExplainController {
         : 'active';
     checks.push({ rule: 'key', passed: state === 'active', detail: `the key ${key.name} is ${state}` });
     return {
+      keyId: key.id,
+      limits: this.ring.limitsOf(key.id),
       group: this.existingGroup(key.groupId),
       models: key.models.length > 0 ? modelRule(key.models) : null,
     };

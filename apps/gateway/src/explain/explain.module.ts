@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { GroupsModule } from '@app/groups';
 import { KeysModule } from '@app/keys';
+import { LimitsModule } from '@app/limits';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
 import { ModelRoutesModule } from '../models/model-routes.module.js';
@@ -9,7 +10,7 @@ import { ExplainController } from './explain.controller.js';
 import { Explainer } from './explainer.js';
 
 @Module({
-  imports: [GroupsModule, KeysModule, ModelsModule, ModelRoutesModule, RuntimeModule],
+  imports: [GroupsModule, KeysModule, LimitsModule, ModelsModule, ModelRoutesModule, RuntimeModule],
   controllers: [ExplainController, DoctorController],
   providers: [Explainer],
   exports: [Explainer],

@@ -1,15 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { type ExplainCheck, type Explanation, toPublicId } from '@app/contract';
-import type { GroupPolicy, ModelRule } from '@app/groups';
+import type { ModelRule } from '@app/groups';
+import { Limiter, type RuleState } from '@app/limits';
 import { ModelCatalog } from '@app/models';
 import { ERROR_CATALOGUE } from '@app/protocol';
 import { type RankedCandidate, Routing } from '@app/upstreams';
+import { type LimitedCaller, limitedSubjects } from '../limits/limited-subjects.js';
+import { shownLimit } from '../limits/shown-limit.js';
 import { affinityOf } from '../responses/affinity.js';
 
 /** Whose call is explained. */
-export interface ExplainedCaller {
-  readonly group: GroupPolicy;
+export interface ExplainedCaller extends LimitedCaller {
   /** narrows the group's models; null: all of them */
   readonly models: ModelRule | null;
 }
@@ -28,6 +30,7 @@ export class Explainer {
   constructor(
     private readonly catalog: ModelCatalog,
     private readonly routing: Routing,
+    private readonly limiter: Limiter,
   ) {}
 
   /** @param before checks that came earlier, such as that of the key; the first that did not pass decides */
@@ -36,12 +39,15 @@ export class Explainer {
     const canonical = this.catalog.find(model)?.name ?? model;
     const checks = [...before];
     let candidates: readonly RankedCandidate[] = [];
+    let states: readonly RuleState[] = [];
     if (caller) {
       checks.push(this.modelCheck('group.models', `group ${caller.group.name}`, caller.group.models, model));
       if (caller.models) checks.push(this.modelCheck('key.models', 'the key', caller.models, model));
       if (canonical !== model) {
         checks.push({ rule: 'model.alias', passed: true, detail: `${model} is an alias of ${canonical}` });
       }
+      states = this.limiter.states(limitedSubjects(caller));
+      checks.push(...states.filter(isUsedUp).map(limitCheck));
       candidates = this.routing.rank({
         model,
         affinity: affinityOf(call, call.headers, caller),
@@ -51,7 +57,7 @@ export class Explainer {
       checks.push(upstreamCheck(canonical, candidates));
     }
     const refusing = checks.find(({ passed }) => !passed);
-    const code = refusing ? codeOf(refusing.rule) : null;
+    const code = refusing ? codeOf(refusing.rule, states) : null;
     return {
       decision: refusing ? 'refused' : 'served',
       rule: refusing?.rule ?? null,
@@ -68,7 +74,7 @@ export class Explainer {
         weight: upstream.weight,
         standing,
       })),
-      limits: [],
+      limits: states.map(shownLimit),
     };
   }
 
@@ -98,7 +104,18 @@ function upstreamCheck(model: string, candidates: readonly RankedCandidate[]): E
   };
 }
 
-function codeOf(rule: string): keyof typeof ERROR_CATALOGUE {
+function isUsedUp({ rule, used, reserved }: RuleState): boolean {
+  return used + reserved >= rule.limit;
+}
+
+function limitCheck({ id, rule, used, reserved }: RuleState): ExplainCheck {
+  const detail = `${Math.round(used + reserved)} of ${rule.limit} ${rule.unit} are used`;
+  return { rule: id, passed: false, detail };
+}
+
+function codeOf(rule: string, states: readonly RuleState[]): keyof typeof ERROR_CATALOGUE {
+  const limit = states.find(({ id }) => id === rule)?.rule;
+  if (limit) return limit.kind === 'rate' ? 'rate_limit_exceeded' : 'insufficient_quota';
   if (rule === 'key') return 'invalid_api_key';
   if (rule === 'encrypted_content_on_move') return 'invalid_encrypted_content';
   return rule === 'upstreams' ? 'server_is_overloaded' : 'model_not_found';

@@ -32,6 +32,8 @@ export class ErrorFilter implements ExceptionFilter {
     if (answer.code === 'internal_error') this.logger.error(error, 'request failed');
     const body = Buffer.from(JSON.stringify(answer.toBody()));
     record.responseBytes = body.length;
+    const { answerHeaders } = record;
+    for (let i = 0; i < answerHeaders.length; i += 2) void reply.header(answerHeaders[i] ?? '', answerHeaders[i + 1]);
     void reply
       .code(answer.status)
       .headers({ ...answer.toHeaders(), 'content-type': 'application/json' })

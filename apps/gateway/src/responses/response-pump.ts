@@ -29,8 +29,6 @@ export interface PumpOptions {
   readonly bodyBytes: number;
   readonly price: ModelPrice | null;
   readonly rule: AnswerRule;
-  /** Names and values in turn that the answer's head has besides. */
-  readonly headers: readonly string[];
 }
 
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
@@ -74,8 +72,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
-      const forwarding = connect(this);
-      this.forwarding = forwarding;
+      const forwarding = (this.forwarding = connect(this));
       this.record.attempts = forwarding.attempts;
       this.record.answering = this;
       // What had to be done before has opened the stream already.
@@ -191,7 +188,10 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     if (this.isDetached) return;
     const { record, options, keeper } = this;
     const answer = { requestId: record.publicId, requestedModel: options.requestedModel };
-    this.response.writeHead(this.status || 200, answeredHeaders(this.headers, answer).concat(options.headers, headers));
+    this.response.writeHead(
+      this.status || 200,
+      answeredHeaders(this.headers, answer).concat(record.answerHeaders, headers),
+    );
     // Only now: a head that Node refuses must still be answered by the error filter.
     this.reply.hijack();
     record.firstByteMs = keeper.clock.monotonic() - record.startedMonotonicMs;

@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ModelsModule } from '@app/models';
 import { JournalModule } from '@app/journal';
+import { LimitsModule } from '@app/limits';
 import { Clock, RuntimeModule } from '@app/runtime';
 import { StoredResponsesModule } from '@app/stored-responses';
 import { TokenEstimateModule } from '@app/token-estimate';
@@ -13,6 +14,7 @@ import { SideCompactions } from '../compaction/side-compactions.js';
 import { ExplainModule } from '../explain/explain.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { Lifecycle } from '../health/lifecycle.js';
+import { CallLimits } from '../limits/call-limits.js';
 import { ModelRoutesModule } from '../models/model-routes.module.js';
 import { AnswerKeeper, type AnswerLimits } from './answer-keeper.js';
 import { CreatedResponses } from './created-response.js';
@@ -31,6 +33,7 @@ export class ResponsesModule {
         ExplainModule,
         HealthModule,
         JournalModule,
+        LimitsModule,
         TokenEstimateModule,
         ModelsModule,
         ModelRoutesModule,
@@ -39,6 +42,7 @@ export class ResponsesModule {
       ],
       controllers: [ResponsesController],
       providers: [
+        CallLimits,
         Compactions,
         ContextLimits,
         ContextShortener,
@@ -55,7 +59,7 @@ export class ResponsesModule {
           useFactory: (clock: Clock, lifecycle: Lifecycle) => new AnswerKeeper(clock, lifecycle, limits),
         },
       ],
-      exports: [AnswerKeeper, ResponseReferences, SealedCalls],
+      exports: [AnswerKeeper, CallLimits, ResponseReferences, SealedCalls],
     };
   }
 }

@@ -12,6 +12,7 @@ import { ContextLimits } from '../compaction/context-limits.js';
 import { SealedCalls } from '../compaction/sealed-calls.js';
 import { Explainer } from '../explain/explainer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
+import { CallLimits } from '../limits/call-limits.js';
 import { ModelPermissions } from '../models/model-permissions.js';
 import { affinityOf, isCodex } from './affinity.js';
 import { AnswerKeeper } from './answer-keeper.js';
@@ -46,6 +47,7 @@ export class ResponsesProxy {
     private readonly created: CreatedResponses,
     private readonly keeper: AnswerKeeper,
     private readonly explainer: Explainer,
+    private readonly callLimits: CallLimits,
     private readonly sealedCalls: SealedCalls,
     private readonly compactions: Compactions,
     private readonly supports: CompactionSupports,
@@ -72,13 +74,16 @@ export class ResponsesProxy {
     if (!this.permissions.allows(caller, sent.model)) {
       throw this.refused(errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller)), request, sent);
     }
+    const waiting = this.callLimits.admit(request, reply, sent);
+    if (waiting) await waiting;
+    // The record of a client that has left meanwhile is closed.
+    if (reply.raw.destroyed) return;
     const opened = this.sealedCalls.opened(sent, caller.group.id);
     const call = opened instanceof Promise ? await opened : opened;
     const held = this.references.holderOf(call, caller.group.id);
     const holderId = held instanceof Promise ? await held : held;
     const made = this.moves.makerOf(call, headers);
     const makerId = made instanceof Promise ? await made : made;
-    // The record of a client that has left meanwhile is closed.
     if (reply.raw.destroyed) return;
 
     const affinity = affinityOf(call, headers, caller);
@@ -107,11 +112,8 @@ export class ResponsesProxy {
   ): Promise<void> {
     const { caller, headers, record } = request;
     const isLimited = this.limits.concerns(request, asked);
-    const ready = isLimited
-      ? await this.limits.prepare(request, reply, asked, candidates)
-      : { call: asked, headers: [] };
-    if (!ready || reply.raw.destroyed) return;
-    const { call } = ready;
+    const call = isLimited ? await this.limits.prepare(request, reply, asked, candidates) : asked;
+    if (!call || reply.raw.destroyed) return;
 
     const price = this.catalog.find(call.model)?.price ?? null;
     const { keeper } = this;
@@ -125,7 +127,6 @@ export class ResponsesProxy {
       bodyBytes: call.raw.length,
       price,
       rule: this.created.rule({ groupId: caller.group.id, call, price, record, isStorable: true }),
-      headers: ready.headers,
     };
     const pump = new ResponsePump(record, reply, options, keeper);
     await pump.run((sink) => new Forwarding(forwarded, sink, this.routing, () => keeper.clock.monotonic()));

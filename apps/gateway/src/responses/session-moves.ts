@@ -48,7 +48,7 @@ export class SessionMoves {
     const compactions = binding.filter(isCompaction);
     if (!mayStrip || !isLost || compactions.length < binding.length) return { call, candidates: readers };
     const placed = { call, candidates };
-    await beforeAnswer(request, reply, this.keeper, async (signal) => {
+    await beforeAnswer(request, reply, this.keeper, { isStream: request.record.stream }, async (signal) => {
       const asked = { request, call, candidates: others, form: 'automatic', signal } as const;
       placed.call = await this.lost.replaced(asked, compactions);
     });

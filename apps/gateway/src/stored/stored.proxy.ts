@@ -66,7 +66,6 @@ export class StoredProxy {
       bodyBytes: 0,
       price,
       rule,
-      headers: [],
     };
     const pump = new ResponsePump(record, reply, options, keeper);
     const forwarded = new ForwardedStoredCall(method, route, headers, isStream, [{ upstream, upstreamModel: model }]);

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { Name, Usd } from './fields.js';
+
+const count = (what: string) =>
+  z
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .nullable()
+    .meta({ description: `${what}; null: no limit` });
+
+/** Limits that a key and a group can have. */
+export const limitFields = {
+  requests_per_minute: count('Requests within any 60 seconds'),
+  input_tokens_per_minute: count('Input tokens within any 60 seconds'),
+  tokens_per_minute: count('Input and output tokens within any 60 seconds'),
+  max_concurrency: count('Calls at the same time; a few more wait for their turn'),
+  budget_usd: Usd.nullable().meta({ description: 'What may be spent in all, as a decimal string; null: no limit' }),
+};
+
+/** The same for what is made: no limit unless it is given. */
+export const noLimits = {
+  requests_per_minute: limitFields.requests_per_minute.default(null),
+  input_tokens_per_minute: limitFields.input_tokens_per_minute.default(null),
+  tokens_per_minute: limitFields.tokens_per_minute.default(null),
+  max_concurrency: limitFields.max_concurrency.default(null),
+  budget_usd: limitFields.budget_usd.default(null),
+};
+
+const PERIOD = /^(?:\d{1,4}[mhd]|day|week|month)$/;
+
+/** One window of a plan. */
+export const PlanWindow = z
+  .strictObject({
+    name: Name,
+    period: z
+      .string()
+      .regex(PERIOD, 'must be such as 5h, 7d, or day, week, month')
+      .meta({
+        description: 'The last so long (30m, 5h, 7d), or a part of the calendar (day, week, month)',
+        examples: ['5h', '7d', 'month'],
+      }),
+    unit: z.enum(['requests', 'tokens', 'usd']),
+    limit: z.union([z.int().min(1).max(1_000_000_000_000), Usd]).meta({
+      description: 'A whole number; with the unit usd a decimal string',
+    }),
+  })
+  .refine(({ unit, limit }) => (unit === 'usd') === (typeof limit === 'string'), {
+    path: ['limit'],
+    error: 'must be a decimal string such as "20.00" for usd, and a whole number for requests and tokens',
+  })
+  .meta({ id: 'PlanWindow' });
+export type PlanWindow = z.infer<typeof PlanWindow>;
+
+export const planWindows = z
+  .array(PlanWindow)
+  .max(10)
+  .refine((windows) => new Set(windows.map(({ name }) => name)).size === windows.length, {
+    error: 'must have a name of its own each',
+  })
+  .meta({ description: 'The plan: Codex shows the first two as its own limits' });
+
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, { error: 'must be a time zone such as Europe/Berlin' })
+  .meta({ description: 'In which days, weeks and months of the plan begin' });
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,67 @@
+import type { PlanPeriod } from './plan-period.js';
+
+/** What is counted. */
+export type LimitUnit = 'requests' | 'input_tokens' | 'tokens' | 'nano_usd';
+
+/** So much of something over a period. */
+export interface LimitRule {
+  /** As people call it: `requests_per_minute`, `budget`, or the name of a plan's window. */
+  readonly name: string;
+  readonly unit: LimitUnit;
+  readonly limit: number;
+  /** null: since ever */
+  readonly period: PlanPeriod | null;
+  /** `rate`: there is room again in a moment, so one waits. `plan`: what was granted is used up. */
+  readonly kind: 'rate' | 'plan';
+}
+
+/** What one key, or one group with all of its keys, may use. */
+export interface SubjectLimits {
+  readonly rules: readonly LimitRule[];
+  /** Calls at the same time; null: any number. */
+  readonly concurrencyMax: number | null;
+}
+
+/** What a call uses, or is expected to. */
+export interface Demand {
+  readonly inputTokens: number;
+  /** Of input and output. */
+  readonly tokens: number;
+  readonly nanoUsd: number;
+}
+
+export const NO_LIMITS: SubjectLimits = { rules: [], concurrencyMax: null };
+export const NOTHING_USED: Demand = { inputTokens: 0, tokens: 0, nanoUsd: 0 };
+
+const MINUTE: PlanPeriod = { kind: 'rolling', ms: 60_000 };
+
+/** What the fields of a key or a group say, as rules; null in each: no limit. */
+export function rateRules(limits: {
+  requestsPerMinute: number | null;
+  inputTokensPerMinute: number | null;
+  tokensPerMinute: number | null;
+}): LimitRule[] {
+  const rate = (name: string, unit: LimitUnit, limit: number | null): LimitRule[] =>
+    limit === null ? [] : [{ name, unit, limit, period: MINUTE, kind: 'rate' }];
+  return [
+    ...rate('requests_per_minute', 'requests', limits.requestsPerMinute),
+    ...rate('input_tokens_per_minute', 'input_tokens', limits.inputTokensPerMinute),
+    ...rate('tokens_per_minute', 'tokens', limits.tokensPerMinute),
+  ];
+}
+
+/** How much of a rule's unit a call uses. */
+export function amountOf({ unit }: LimitRule, { inputTokens, tokens, nanoUsd }: Demand): number {
+  switch (unit) {
+    case 'requests':
+      return 1;
+    case 'input_tokens':
+      return inputTokens;
+    case 'tokens':
+      return tokens;
+    case 'nano_usd':
+      return nanoUsd;
+    default:
+      return unit satisfies never;
+  }
+}

@@ -1,0 +1,60 @@
+const BUCKETS = 240;
+
+/**
+ * How much came in within the last so many milliseconds, in 240 buckets: what leaves is known to a 240th of the period. Time is
+ * monotonic, so that a clock that is set does not give anything back.
+ */
+export class RollingWindow {
+  private readonly amounts = new Float64Array(BUCKETS);
+  private readonly bucketMs: number;
+  private newest = Number.NEGATIVE_INFINITY;
+  private sum = 0;
+
+  constructor(readonly periodMs: number) {
+    this.bucketMs = periodMs / BUCKETS;
+  }
+
+  used(nowMs: number): number {
+    this.advance(nowMs);
+    return this.sum;
+  }
+
+  add(amount: number, nowMs: number): void {
+    this.advance(nowMs);
+    // What happened before the oldest bucket is over already.
+    const bucket = Math.floor(nowMs / this.bucketMs);
+    if (bucket <= this.newest - BUCKETS) return;
+    const index = slotOf(bucket);
+    this.amounts[index] = (this.amounts[index] ?? 0) + amount;
+    this.sum += amount;
+  }
+
+  /** Milliseconds until no more than so much is left of what is in the window now. */
+  msUntilAtMost(amount: number, nowMs: number): number {
+    let left = this.used(nowMs);
+    for (let age = BUCKETS - 1; age >= 0 && left > amount; age--) {
+      const bucket = this.newest - age;
+      left -= this.amounts[slotOf(bucket)] ?? 0;
+      if (left <= amount) return Math.max(0, (bucket + BUCKETS) * this.bucketMs - nowMs);
+    }
+    return left <= amount ? 0 : this.periodMs;
+  }
+
+  private advance(nowMs: number): void {
+    const bucket = Math.floor(nowMs / this.bucketMs);
+    if (bucket <= this.newest) return;
+    const steps = Math.min(BUCKETS, bucket - this.newest);
+    for (let step = 0; step < steps; step++) {
+      const index = slotOf(bucket - step);
+      this.sum -= this.amounts[index] ?? 0;
+      this.amounts[index] = 0;
+    }
+    // Sums of fractions would drift.
+    if (steps === BUCKETS) this.sum = 0;
+    this.newest = bucket;
+  }
+}
+
+function slotOf(bucket: number): number {
+  return ((bucket % BUCKETS) + BUCKETS) % BUCKETS;
+}

@@ -1,0 +1,40 @@
+import { type LimitRule, rateRules, type SubjectLimits } from './limit-rule.js';
+import { parsePeriod } from './plan-period.js';
+
+/** One window of a plan, as it is stored. */
+export interface StoredWindow {
+  readonly name: string;
+  readonly period: string;
+  readonly unit: 'requests' | 'tokens' | 'usd';
+  /** A number, or nano-USD as a decimal string of digits. */
+  readonly limit: number | string;
+}
+
+/** The limits of a key or a group, as they are stored; null in each: no limit. */
+export interface StoredLimits {
+  readonly requestsPerMinute: number | null;
+  readonly inputTokensPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  readonly maxConcurrency: number | null;
+  readonly budgetNanoUsd: bigint | null;
+  readonly windows?: readonly StoredWindow[];
+  readonly timeZone?: string;
+}
+
+/** As rules, in the order in which they are asked: what is soon over before what is used up. */
+export function subjectLimits(stored: StoredLimits): SubjectLimits {
+  const { budgetNanoUsd, windows = [], timeZone = 'UTC', maxConcurrency } = stored;
+  const plan = windows.flatMap((window) => planRule(window, timeZone));
+  const budget: LimitRule[] =
+    budgetNanoUsd === null
+      ? []
+      : [{ name: 'budget', unit: 'nano_usd', limit: Number(budgetNanoUsd), period: null, kind: 'plan' }];
+  return { rules: [...plan, ...budget, ...rateRules(stored)], concurrencyMax: maxConcurrency };
+}
+
+/** A window that was stored by a later release, and is not understood, does not count. */
+function planRule({ name, period: text, unit, limit }: StoredWindow, timeZone: string): LimitRule[] {
+  const period = parsePeriod(text, timeZone);
+  if (!period) return [];
+  return [{ name, unit: unit === 'usd' ? 'nano_usd' : unit, limit: Number(limit), period, kind: 'plan' }];
+}

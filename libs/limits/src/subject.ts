@@ -1,0 +1,120 @@
+import { amountOf, type Demand, type LimitRule, type SubjectLimits } from './limit-rule.js';
+import { type Instant, type Meter, meterFor } from './meter.js';
+
+/** How a rule stands. */
+export interface RuleState {
+  /** Such as `group.requests_per_minute`. */
+  readonly id: string;
+  readonly rule: LimitRule;
+  readonly used: number;
+  readonly reserved: number;
+  /** Wall clock; when there is room again, or all of it. null: never by itself. */
+  readonly resetsAtMs: number | null;
+}
+
+interface HeldRule {
+  readonly rule: LimitRule;
+  readonly meter: Meter;
+  reserved: number;
+}
+
+/** Someone for whom limits count: a key, a group. */
+export class Subject {
+  inFlight = 0;
+  /** Whoever waits for one of its places, in the order in which they came. */
+  readonly waiting: (() => void)[] = [];
+  private held: HeldRule[] = [];
+  private limits: SubjectLimits | null = null;
+
+  /** @param scope first part of the ids of its rules */
+  constructor(private readonly scope: string) {}
+
+  /** Takes on what is configured now; what has been used stays. Returns the rules whose past is not known yet. */
+  adopt(limits: SubjectLimits): LimitRule[] {
+    if (limits === this.limits) return [];
+    this.limits = limits;
+    const before = new Map(this.held.map((held) => [keyOf(held.rule), held]));
+    const fresh: LimitRule[] = [];
+    this.held = limits.rules.map((rule) => {
+      const same = before.get(keyOf(rule));
+      if (same) return { rule, meter: same.meter, reserved: same.reserved };
+      fresh.push(rule);
+      return { rule, meter: meterFor(rule.period), reserved: 0 };
+    });
+    return fresh;
+  }
+
+  get isFull(): boolean {
+    return this.inFlight >= (this.limits?.concurrencyMax ?? Infinity);
+  }
+
+  get concurrencyMax(): number | null {
+    return this.limits?.concurrencyMax ?? null;
+  }
+
+  /**
+   * The first rule that has no room for a call; null when all have. While nothing else is reserved, a call may begin as long as
+   * anything is left: so what is used goes beyond a limit by one call at most, and a call that is larger than a limit is
+   * not refused for ever.
+   */
+  refusal(demand: Demand, now: Instant): RuleState | null {
+    for (const held of this.held) {
+      const { rule, meter, reserved } = held;
+      const used = meter.used(now);
+      const amount = amountOf(rule, demand);
+      const isOver = rule.unit === 'requests' ? used + amount > rule.limit : used + reserved >= rule.limit;
+      const isCrowded = reserved > 0 && used + reserved + amount > rule.limit;
+      if (isOver || isCrowded) return this.stateOf(held, now, Math.max(0, rule.limit - Math.max(1, amount)));
+    }
+    return null;
+  }
+
+  /** Holds so much until the call is settled. A request counts at once. */
+  reserve(demand: Demand, now: Instant): void {
+    this.inFlight++;
+    for (const held of this.held) {
+      if (held.rule.unit === 'requests') held.meter.add(1, now);
+      else held.reserved += amountOf(held.rule, demand);
+    }
+  }
+
+  /** Gives back what was held, and counts what was used. */
+  settle(reserved: readonly [LimitRule, number][], actual: Demand, now: Instant): void {
+    this.inFlight--;
+    for (const held of this.held) {
+      const [, amount = 0] = reserved.find(([rule]) => keyOf(rule) === keyOf(held.rule)) ?? [];
+      held.reserved = Math.max(0, held.reserved - amount);
+      if (held.rule.unit !== 'requests') held.meter.add(amountOf(held.rule, actual), now);
+    }
+    this.waiting.shift()?.();
+  }
+
+  /** Counts what was used by work that held nothing. */
+  charge(actual: Demand, now: Instant): void {
+    for (const { rule, meter } of this.held) if (rule.unit !== 'requests') meter.add(amountOf(rule, actual), now);
+  }
+
+  /** What was used before this process began. */
+  addPast(rule: LimitRule, amount: number, atMs: number, now: Instant): void {
+    this.held.find((held) => keyOf(held.rule) === keyOf(rule))?.meter.addPast(amount, atMs, now);
+  }
+
+  /** What a call holds now: to be given back by exactly that. */
+  amounts(demand: Demand): [LimitRule, number][] {
+    return this.held.map(({ rule }) => [rule, amountOf(rule, demand)]);
+  }
+
+  states(now: Instant): RuleState[] {
+    return this.held.map((held) => this.stateOf(held, now, 0));
+  }
+
+  private stateOf({ rule, meter, reserved }: HeldRule, now: Instant, left: number): RuleState {
+    const id = `${this.scope}.${rule.name}`;
+    return { id, rule, used: meter.used(now), reserved, resetsAtMs: meter.resetsAtMs(left, now) };
+  }
+}
+
+/** A rule that counts the same over the same time goes on, whatever its limit becomes. */
+function keyOf({ name, unit, period }: LimitRule): string {
+  return JSON.stringify([name, unit, period]);
+}
