@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '@app/runtime';
 import { type Demand, type LimitRule, NOTHING_USED, type SubjectLimits } from './limit-rule.js';
 import type { Instant } from './meter.js';
-import { type RuleState, Subject } from './subject.js';
+import { type Hold, type RuleState, settleHold, Subject } from './subject.js';
 
 /** Whose limits count for a call. */
 export interface LimitedSubject {
@@ -92,8 +92,9 @@ export class Limiter {
       const state = subject.refusal(demand, now);
       if (state) return { refusal: { kind: 'rule', state } };
     }
-    for (const subject of subjects) subject.reserve(demand, now);
-    return { reservation: new Reservation(this, subjects, demand) };
+    const holds: Hold[] = [];
+    for (const subject of subjects) subject.reserve(demand, now, holds);
+    return { reservation: new Reservation(this, subjects, holds) };
   }
 
   private async wait(
@@ -118,23 +119,21 @@ export class Limiter {
 
 /** What a call holds of the limits that count for it, until it is settled. */
 export class Reservation {
-  private readonly held: [Subject, [LimitRule, number][]][];
   private isSettled = false;
 
   constructor(
     private readonly limiter: Limiter,
-    subjects: readonly Subject[],
-    demand: Demand,
-  ) {
-    this.held = subjects.map((subject) => [subject, subject.amounts(demand)]);
-  }
+    private readonly subjects: readonly Subject[],
+    private readonly holds: readonly Hold[],
+  ) {}
 
   /** Gives back what was held, and counts what was used; once only. */
   settle(actual: Demand = NOTHING_USED): void {
     if (this.isSettled) return;
     this.isSettled = true;
     const now = this.limiter.now();
-    for (const [subject, amounts] of this.held) subject.settle(amounts, actual, now);
+    for (const hold of this.holds) settleHold(hold, actual, now);
+    for (const subject of this.subjects) subject.release();
   }
 }
 

@@ -8,6 +8,8 @@ export class RollingWindow {
   private readonly amounts = new Float64Array(BUCKETS);
   private readonly bucketMs: number;
   private newest = Number.NEGATIVE_INFINITY;
+  /** The newest bucket that something came into. */
+  private newestFilled = Number.NEGATIVE_INFINITY;
   private sum = 0;
 
   constructor(readonly periodMs: number) {
@@ -27,17 +29,21 @@ export class RollingWindow {
     const index = slotOf(bucket);
     this.amounts[index] = (this.amounts[index] ?? 0) + amount;
     this.sum += amount;
+    if (amount > 0 && bucket > this.newestFilled) this.newestFilled = bucket;
   }
 
   /** Milliseconds until no more than so much is left of what is in the window now. */
   msUntilAtMost(amount: number, nowMs: number): number {
     let left = this.used(nowMs);
+    if (left <= amount) return 0;
+    // That all of it leaves is asked with every call.
+    if (amount <= 0) return Math.max(0, (this.newestFilled + BUCKETS) * this.bucketMs - nowMs);
     for (let age = BUCKETS - 1; age >= 0 && left > amount; age--) {
       const bucket = this.newest - age;
       left -= this.amounts[slotOf(bucket)] ?? 0;
       if (left <= amount) return Math.max(0, (bucket + BUCKETS) * this.bucketMs - nowMs);
     }
-    return left <= amount ? 0 : this.periodMs;
+    return this.periodMs;
   }
 
   private advance(nowMs: number): void {

@@ -12,10 +12,23 @@ export interface RuleState {
   readonly resetsAtMs: number | null;
 }
 
-interface HeldRule {
-  readonly rule: LimitRule;
+/** A rule with what has been used of it. */
+export interface HeldRule {
+  rule: LimitRule;
   readonly meter: Meter;
   reserved: number;
+}
+
+/** What a call holds of a rule. */
+export interface Hold {
+  readonly held: HeldRule;
+  readonly amount: number;
+}
+
+/** Gives back what was held, and counts what was used. */
+export function settleHold({ held, amount }: Hold, actual: Demand, now: Instant): void {
+  held.reserved = Math.max(0, held.reserved - amount);
+  held.meter.add(amountOf(held.rule, actual), now);
 }
 
 /** Someone for whom limits count: a key, a group. */
@@ -37,7 +50,8 @@ export class Subject {
     const fresh: LimitRule[] = [];
     this.held = limits.rules.map((rule) => {
       const same = before.get(keyOf(rule));
-      if (same) return { rule, meter: same.meter, reserved: same.reserved };
+      // The same object: calls that are running hold it.
+      if (same) return Object.assign(same, { rule });
       fresh.push(rule);
       return { rule, meter: meterFor(rule.period), reserved: 0 };
     });
@@ -69,23 +83,22 @@ export class Subject {
     return null;
   }
 
-  /** Holds so much until the call is settled. A request counts at once. */
-  reserve(demand: Demand, now: Instant): void {
+  /** Holds so much until the call is settled, and adds what is held to a list. A request counts at once. */
+  reserve(demand: Demand, now: Instant, holds: Hold[]): void {
     this.inFlight++;
     for (const held of this.held) {
       if (held.rule.unit === 'requests') held.meter.add(1, now);
-      else held.reserved += amountOf(held.rule, demand);
+      else {
+        const amount = amountOf(held.rule, demand);
+        held.reserved += amount;
+        holds.push({ held, amount });
+      }
     }
   }
 
-  /** Gives back what was held, and counts what was used. */
-  settle(reserved: readonly [LimitRule, number][], actual: Demand, now: Instant): void {
+  /** A call has ended that held one of the places. */
+  release(): void {
     this.inFlight--;
-    for (const held of this.held) {
-      const [, amount = 0] = reserved.find(([rule]) => keyOf(rule) === keyOf(held.rule)) ?? [];
-      held.reserved = Math.max(0, held.reserved - amount);
-      if (held.rule.unit !== 'requests') held.meter.add(amountOf(held.rule, actual), now);
-    }
     this.waiting.shift()?.();
   }
 
@@ -97,11 +110,6 @@ export class Subject {
   /** What was used before this process began. */
   addPast(rule: LimitRule, amount: number, atMs: number, now: Instant): void {
     this.held.find((held) => keyOf(held.rule) === keyOf(rule))?.meter.addPast(amount, atMs, now);
-  }
-
-  /** What a call holds now: to be given back by exactly that. */
-  amounts(demand: Demand): [LimitRule, number][] {
-    return this.held.map(({ rule }) => [rule, amountOf(rule, demand)]);
   }
 
   states(now: Instant): RuleState[] {

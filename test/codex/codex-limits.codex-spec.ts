@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Group, IssuedKey } from '../../libs/contract/src/index.js';
+import { directive } from '../../apps/simulator/src/simulator.js';
+import { findCodex, newCodexHome, removeCodexHome } from '../support/codex.js';
+import { CodexScene, MODEL } from './codex-scene.js';
+
+const codex = findCodex();
+const WINDOWS = [
+  { name: '5 hours', period: '5h', unit: 'tokens', limit: 100_000 },
+  { name: 'weekly', period: '7d', unit: 'requests', limit: 100 },
+];
+
+let scene: CodexScene;
+let count = 0;
+
+async function keyOf(group: object): Promise<string> {
+  const name = `plan-${++count}`;
+  const { id } = await scene.gateway.admin.create<Group>('/groups', { name, models: [MODEL], ...group });
+  return (await scene.gateway.admin.create<IssuedKey>('/keys', { name, group_id: id })).secret;
+}
+
+interface RateLimits {
+  primary: { used_percent: number; window_minutes: number; resets_at: number } | null;
+  secondary: { used_percent: number; window_minutes: number; resets_at: number } | null;
+}
+
+/** What Codex has noted of its limits in the file of a session: what its `/status` shows. */
+function notedLimits(home: string): RateLimits | undefined {
+  const sessions = join(home, '.codex/sessions');
+  const files = readdirSync(sessions, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.jsonl'));
+  const noted = files
+    .flatMap((file) => readFileSync(join(sessions, file), 'utf8').trim().split('\n'))
+    .map((line) => (JSON.parse(line) as { payload?: { rate_limits?: RateLimits | null } }).payload?.rate_limits)
+    .findLast((limits) => limits?.primary);
+  return noted ?? undefined;
+}
+
+(codex ? describe : describe.skip)(`Codex ${codex?.version ?? ''} at the limits of its plan`, () => {
+  beforeAll(async () => void (scene = await CodexScene.start()));
+  afterAll(() => scene.stop());
+
+  const run = (secret: string, prompt: string, home?: string) =>
+    scene.run(codex as NonNullable<typeof codex>, [prompt], { key: secret, ...(home ? { home } : {}) });
+
+  it('shows its windows with the right percentages', async () => {
+    const home = newCodexHome();
+    try {
+      const secret = await keyOf({ windows: WINDOWS });
+      expect((await run(secret, `One ${directive({ deltas: 20 })}`, home)).code).toBe(0);
+      const done = await run(secret, `Two ${directive({ deltas: 20 })}`, home);
+      const rows = await scene.rowsOf(done);
+      const limits = notedLimits(home);
+      expect(limits?.primary).toMatchObject({ window_minutes: 300 });
+      // The headers come before the answer: what the second call uses itself is not among it.
+      const before = (await scene.rows()).filter(({ started_at: at }) => at < (rows[0]?.started_at ?? ''));
+      const used = before.reduce((sum, row) => sum + (row.input_tokens ?? 0) + (row.output_tokens ?? 0), 0);
+      expect(limits?.primary?.used_percent).toBeCloseTo(used / 1_000, 0);
+      expect(limits?.secondary).toMatchObject({ used_percent: 2, window_minutes: 10_080 });
+      expect(limits?.secondary?.resets_at).toBeGreaterThan(Date.now() / 1_000);
+    } finally {
+      removeCodexHome(home);
+    }
+  });
+
+  it.each([
+    ['a plan', { windows: [{ ...WINDOWS[0], limit: 100 }] }, /^You.ve hit your usage limit\..*[Tt]ry again at .+\.$/],
+    [
+      'a plan, with a word of the operator',
+      { windows: [{ ...WINDOWS[0], limit: 100 }], limit_message: 'Ask Ann for more' },
+      /^You.ve hit your usage limit\. Ask Ann for more, or try again at .+\.$/,
+    ],
+    ['a budget', { budget_usd: '0.000001' }, /^You.ve hit your usage limit\./],
+  ])('that has used up %s makes one request and says so', async (_, group, sentence) => {
+    const secret = await keyOf(group);
+    expect((await run(secret, `One ${directive({ deltas: 200 })}`)).code).toBe(0);
+    const stopped = await run(secret, 'Two');
+    expect(stopped.code).not.toBe(0);
+    expect(stopped.error).toMatch(sentence);
+    const rows = await scene.rowsOf(stopped);
+    expect(rows.map(({ status, outcome }) => [status, outcome])).toEqual([[429, 'limited']]);
+  });
+
+  it('waits for its turn when too many of its calls run at once', async () => {
+    const secret = await keyOf({ max_concurrency: 1 });
+    const runs = await Promise.all(
+      ['One', 'Two', 'Three'].map((prompt) =>
+        run(secret, `${prompt} ${directive({ deltas: 3, first_delay_ms: 200 })}`),
+      ),
+    );
+    expect(runs.map(({ code, error }) => [code, error])).toEqual(runs.map(() => [0, null]));
+    for (const done of runs) expect(await scene.rowsOf(done)).toMatchObject([{ status: 200 }]);
+  });
+});
