@@ -5,6 +5,7 @@
 //   --seconds S         length of a round
 //   --out FILE          where the results go (a full run: test/bench/results/latest.json)
 //   --gateway FILE      entry point of the gateway's build; repeated, two builds are compared
+//   --limits            besides, the same gateway with every limit on key and group
 //   --node-args=ARGS    for the gateways' processes, e.g. "--node-args=--cpu-prof --cpu-prof-dir=/tmp/profiles"
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string' },
     out: { type: 'string' },
     gateway: { type: 'string', multiple: true, default: [OWN_GATEWAY] },
+    limits: { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
   },
 });
@@ -61,6 +63,7 @@ try {
 async function measureAll() {
   const targets = await startTargets({
     gateways: options.gateway,
+    isLimited: options.limits,
     nodeArgs: options['node-args'].split(' ').filter(Boolean),
   });
   boundInTime(targets.length * chosen.length * (plan.rounds * plan.seconds + plan.warmUpSeconds));

@@ -22,7 +22,7 @@ export const OWN_GATEWAY = join(dist, 'apps/gateway/src/main.js');
  * @returns targets: `{ name, url, path, key, pid, settled }`, the bare proxy first; `settled()` waits until the target has
  *   done all work that earlier requests left behind
  */
-export async function startTargets({ gateways, nodeArgs }) {
+export async function startTargets({ gateways, isLimited, nodeArgs }) {
   const upstream = await startProcess('the upstream', [join(here, 'canned-upstream.mjs')]);
   const bare = await startProcess('the bare proxy', [join(here, 'bare-proxy.mjs')], { UPSTREAM_URL: upstream.url });
   const targets = [{ name: 'bare', ...bare, path: '/v1/responses', key: 'none', settled: async () => undefined }];
@@ -34,6 +34,7 @@ export async function startTargets({ gateways, nodeArgs }) {
     const options = { entry: resolve(entry), nodeArgs, directory, suffix, upstreamUrl: upstream.url };
     targets.push(await startGateway(options));
   }
+  if (isLimited) targets.push(await withLimits(targets[1]));
   return targets;
 }
 
@@ -68,6 +69,24 @@ async function setUp(url, upstreamUrl) {
   for (const name of Object.values(models)) await create(url, '/models', { name, prices });
   const group = await create(url, '/groups', { name: 'bench', models: ['bench-*'] });
   return create(url, '/keys', { name: 'bench', group_id: group.id });
+}
+
+/** The same process for a key that has, as its group has, every limit there is; none is ever reached. */
+async function withLimits(gateway) {
+  const limits = {
+    requests_per_minute: 1e9,
+    input_tokens_per_minute: 1e9,
+    tokens_per_minute: 1e9,
+    max_concurrency: 1e6,
+    budget_usd: '999999',
+  };
+  const windows = [
+    { name: '5 hours', period: '5h', unit: 'tokens', limit: 1e12 },
+    { name: 'weekly', period: 'week', unit: 'usd', limit: '999999' },
+  ];
+  const group = await create(gateway.url, '/groups', { name: 'limited', models: ['bench-*'], ...limits, windows });
+  const { secret } = await create(gateway.url, '/keys', { name: 'limited', group_id: group.id, ...limits });
+  return { ...gateway, name: 'limited', key: secret };
 }
 
 async function create(url, path, body) {

@@ -9,6 +9,6 @@ export {
 } from './limit-rule.js';
 export { type Admittance, type LimitedSubject, Limiter, type LimitRefusal, Reservation } from './limiter.js';
 export { LimitsModule } from './limits.module.js';
-export { isTimeZone, parsePeriod, periodMinutes, type PlanPeriod } from './plan-period.js';
+export { isTimeZone, parsePeriod, type PlanPeriod } from './plan-period.js';
 export type { RuleState } from './subject.js';
 export { type StoredLimits, type StoredWindow, subjectLimits } from './subject-limits.js';

@@ -13,6 +13,8 @@ export interface Meter {
   add(amount: number, now: Instant): void;
   /** What was used before, as the log tells it. @param atMs wall clock */
   addPast(amount: number, atMs: number, now: Instant): void;
+  /** How long the period is that is counted now; null: since ever. */
+  periodMs(now: Instant): number | null;
   /** Wall clock; when no more than so much will be left of what is used now. null: never by itself. */
   resetsAtMs(amount: number, now: Instant): number | null;
 }
@@ -28,6 +30,10 @@ class RollingMeter implements Meter {
 
   constructor(periodMs: number) {
     this.window = new RollingWindow(periodMs);
+  }
+
+  periodMs(): number {
+    return this.window.periodMs;
   }
 
   used({ monotonicMs }: Instant): number {
@@ -71,6 +77,11 @@ class CalendarMeter implements Meter {
     if (atMs >= this.startMs) this.amount += amount;
   }
 
+  periodMs({ wallMs }: Instant): number {
+    this.advance(wallMs);
+    return this.endMs - this.startMs;
+  }
+
   resetsAtMs(_amount: number, { wallMs }: Instant): number {
     this.advance(wallMs);
     return this.endMs;
@@ -98,6 +109,10 @@ class TotalMeter implements Meter {
 
   addPast(amount: number): void {
     this.amount += amount;
+  }
+
+  periodMs(): null {
+    return null;
   }
 
   resetsAtMs(): null {

@@ -39,10 +39,3 @@ export function calendarSpan(
       .toMillis(),
   };
 }
-
-/** How long a period is, in minutes; of a month the one that a time lies in. */
-export function periodMinutes(period: PlanPeriod, atMs: number): number {
-  if (period.kind === 'rolling') return Math.round(period.ms / 60_000);
-  const { startMs, endMs } = calendarSpan(period, atMs);
-  return Math.round((endMs - startMs) / 60_000);
-}

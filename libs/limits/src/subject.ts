@@ -8,12 +8,15 @@ export interface RuleState {
   readonly rule: LimitRule;
   readonly used: number;
   readonly reserved: number;
+  /** null: since ever */
+  readonly periodMs: number | null;
   /** Wall clock; when there is room again, or all of it. null: never by itself. */
   readonly resetsAtMs: number | null;
 }
 
 /** A rule with what has been used of it. */
 export interface HeldRule {
+  readonly id: string;
   rule: LimitRule;
   readonly meter: Meter;
   reserved: number;
@@ -53,7 +56,7 @@ export class Subject {
       // The same object: calls that are running hold it.
       if (same) return Object.assign(same, { rule });
       fresh.push(rule);
-      return { rule, meter: meterFor(rule.period), reserved: 0 };
+      return { id: `${this.scope}.${rule.name}`, rule, meter: meterFor(rule.period), reserved: 0 };
     });
     return fresh;
   }
@@ -116,9 +119,9 @@ export class Subject {
     return this.held.map((held) => this.stateOf(held, now, 0));
   }
 
-  private stateOf({ rule, meter, reserved }: HeldRule, now: Instant, left: number): RuleState {
-    const id = `${this.scope}.${rule.name}`;
-    return { id, rule, used: meter.used(now), reserved, resetsAtMs: meter.resetsAtMs(left, now) };
+  private stateOf({ id, rule, meter, reserved }: HeldRule, now: Instant, left: number): RuleState {
+    const used = meter.used(now);
+    return { id, rule, used, reserved, periodMs: meter.periodMs(now), resetsAtMs: meter.resetsAtMs(left, now) };
   }
 }
 

@@ -35,6 +35,8 @@ export interface ResponseCall {
   readonly endsInTrigger: boolean;
   /** From how many tokens on the server is to compact (`context_management`); 0: by its own measure; null: never. */
   readonly compactThreshold: number | null;
+  /** What the client wants at most; null when it does not say. */
+  readonly maxOutputTokens: number | null;
   readonly scan: ObjectScan;
 }
 
@@ -49,10 +51,21 @@ const WANTED = [
   'conversation',
   'prompt_cache_options',
   'context_management',
+  'max_output_tokens',
 ] as const;
-const [MODEL, STREAM, STORE, CACHE_KEY, BACKGROUND, PREVIOUS, CONVERSATION, CACHE_OPTIONS, CONTEXT_MANAGEMENT] = [
-  0, 1, 2, 3, 5, 6, 7, 8, 9,
-] as const;
+const [
+  MODEL,
+  STREAM,
+  STORE,
+  CACHE_KEY,
+  BACKGROUND,
+  PREVIOUS,
+  CONVERSATION,
+  CACHE_OPTIONS,
+  CONTEXT_MANAGEMENT,
+  MAX_OUTPUT,
+] = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10] as const;
+const COUNT_DIGITS_MAX = 15;
 const MODEL_LENGTH_MAX = 256;
 const ID_LENGTH_MAX = 256;
 /** Of members that hold an object of a few short fields. */
@@ -100,6 +113,7 @@ export function readResponseCall(raw: Buffer): ResponseCall {
     encryptedContents: readEncryptedContents(raw, scan),
     endsInTrigger: scan.lastItem !== null && isTrigger(raw, scan.lastItem),
     compactThreshold: readThreshold(raw, scan),
+    maxOutputTokens: readCount(raw, scan, MAX_OUTPUT),
     scan,
   };
 }
@@ -138,6 +152,14 @@ function readFlag(raw: Buffer, scan: ObjectScan, field: number): boolean | null 
   const value = readValue(raw, scan, field) ?? null;
   if (value !== null && typeof value !== 'boolean') throw errors.invalidType(WANTED[field] ?? '', 'true or false');
   return value;
+}
+
+/** Anything but a number is left to the upstream. */
+function readCount(raw: Buffer, scan: ObjectScan, field: number): number | null {
+  const { start, end } = spanOf(scan, field);
+  if (start === -1 || end - start > COUNT_DIGITS_MAX) return null;
+  const value = Number(raw.toString('latin1', start, end));
+  return Number.isFinite(value) && value > 0 ? value : null;
 }
 
 function readConversation(raw: Buffer, scan: ObjectScan): string | null {

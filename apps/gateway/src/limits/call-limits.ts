@@ -13,7 +13,7 @@ import {
   type RuleState,
 } from '@app/limits';
 import { costNanoUsd, ModelCatalog, type ModelPrice } from '@app/models';
-import { errors, type GatewayError, memberTexts, type ResponseCall, type TokenUsage } from '@app/protocol';
+import { errors, type GatewayError, type ResponseCall, type TokenUsage } from '@app/protocol';
 import { beforeAnswer } from '../compaction/before-answer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
@@ -119,12 +119,10 @@ export class CallLimits {
     return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: costOf(inputTokens, outputTokens, price) };
   }
 
-  private outputTokensOf({ raw, model }: ResponseCall): number {
+  private outputTokensOf({ model, maxOutputTokens }: ResponseCall): number {
     const mean = this.meanOutput.get(model);
     const usual = mean === undefined ? OUTPUT_TOKENS_DEFAULT : Math.ceil(mean * OUTPUT_MARGIN);
-    const { max_output_tokens: most } = memberTexts(raw, ['max_output_tokens']);
-    const tokensMax = Number(most ?? Infinity) || Infinity;
-    return Math.min(usual, tokensMax);
+    return Math.min(usual, maxOutputTokens ?? Infinity);
   }
 
   private learn(model: string, { outputTokens }: TokenUsage): void {

@@ -1,4 +1,4 @@
-import { periodMinutes, type RuleState } from '@app/limits';
+import type { RuleState } from '@app/limits';
 
 const HUNDRED = 100;
 /** What Codex shows as its own limits. */
@@ -58,13 +58,13 @@ function rateHeaders(name: 'requests' | 'tokens', state: RuleState | null, wallM
 }
 
 function windowHeaders(name: (typeof CODEX_NAMES)[number], state: RuleState, wallMs: number): string[] {
-  const { rule, used, resetsAtMs } = state;
+  const { rule, used, periodMs, resetsAtMs } = state;
   const percent = Math.min(HUNDRED, (used / rule.limit) * HUNDRED);
   return [
     `x-codex-${name}-used-percent`,
     String(Math.round(percent * 10) / 10),
     `x-codex-${name}-window-minutes`,
-    String(rule.period ? periodMinutes(rule.period, wallMs) : 0),
+    String(Math.round((periodMs ?? 0) / 60_000)),
     `x-codex-${name}-reset-at`,
     String(Math.ceil((resetsAtMs ?? wallMs) / 1_000)),
   ];
