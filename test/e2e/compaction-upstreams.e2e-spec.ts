@@ -174,12 +174,12 @@ describe('the calls for a summary', () => {
     expect(row.output_tokens).toBeGreaterThan(40);
   });
 
-  it('whose usage was not told have none', async () => {
+  it('whose usage was not told are estimated', async () => {
     const untold = summaryStream('nobody counts').replace(JSON.stringify(USAGE), 'null');
     first.behave = (response) => response.writeHead(200, SSE).end(untold);
     const answer = await compact(SMALL);
     expect(answer.status).toBe(200);
-    expect(await gateway.row(answer.requestId)).toMatchObject({ settlement: 'missing', input_tokens: null });
+    expect(await gateway.row(answer.requestId)).toMatchObject({ settlement: 'estimated', usage_estimated: true });
   });
 
   it('are never more at once than the upstream may get', async () => {

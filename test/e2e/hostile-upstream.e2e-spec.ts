@@ -157,7 +157,7 @@ describe('an upstream that says odd things', () => {
     const huge = { input_tokens: Number.MAX_SAFE_INTEGER, output_tokens: 1 };
     const body = JSON.stringify({ id: 'resp_\u0000', status: 'completed', output: [], usage: huge });
     const { row } = await ask((response) => response.writeHead(200, JSON_TYPE).end(body), { stream: false });
-    expect(await row()).toMatchObject({ outcome: 'ok', settlement: 'missing', input_tokens: null });
+    expect(await row()).toMatchObject({ outcome: 'ok', settlement: 'estimated', usage_estimated: true });
   });
 });
 

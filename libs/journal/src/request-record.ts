@@ -67,7 +67,7 @@ export interface Answering {
  * - `final`: usage as counted by the upstream and priced, or nothing was used
  * - `partial`: the answer was cut after it had begun; the upstream never told its usage
  * - `estimated`: usage estimated by the gateway
- * - `missing`: the answer ended properly but without usage
+ * - `missing`: the response failed, which is not billed, and told no usage
  * - `unpriced`: usage is known, but the model has no price
  * - `interrupted`: the request ended before its answer began, or with the gateway itself
  */

@@ -95,10 +95,6 @@ export class CallBooks implements CollectedCallContext {
   settle(): void {
     const { record, untold } = this;
     record.attempts = this.tries.flat();
-    if (untold.length > 0 && !this.isTold && !this.isEstimated) {
-      record.settlement = 'missing';
-      return;
-    }
     for (const call of untold.splice(0)) this.noteEstimate(call);
     if (!this.isTold && !this.isEstimated) return;
     record.settleEarlierCalls(this.isEstimated ? 'estimate' : 'terminal_event', this.price);

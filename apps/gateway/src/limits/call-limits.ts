@@ -81,8 +81,9 @@ export class CallLimits {
 
   /** @param expected what counts when nobody knows what was used */
   usedBy(record: RequestRecord, expected: Demand): Demand {
-    const { usage, costNanoUsd: cost, attempts } = record;
-    if (!usage) return attempts.length > 0 ? expected : NOTHING_USED;
+    const { usage, costNanoUsd: cost, attempts, responseStatus } = record;
+    // A failed response is not billed (protocol.md §2.5); of one that broke off nobody knows.
+    if (!usage) return attempts.length > 0 && responseStatus !== 'failed' ? expected : NOTHING_USED;
     this.learn(record.model ?? '', usage);
     const { inputTokens, outputTokens } = usage;
     return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: Number(cost ?? 0n) };

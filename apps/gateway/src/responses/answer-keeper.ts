@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { RequestRecord } from '@app/journal';
+import type { ModelPrice } from '@app/models';
 import type { TokenUsage } from '@app/protocol';
 import { Clock } from '@app/runtime';
 import { Lifecycle, type RunningAnswer } from '../health/lifecycle.js';
@@ -78,8 +79,15 @@ export class AnswerKeeper implements OnApplicationBootstrap, OnApplicationShutdo
     this.drains--;
   }
 
+  /** Takes an answer into account: learns from its usage, or estimates it where the upstream has told none. */
+  account(record: RequestRecord, bodyBytes: number, eventCount: number, price: ModelPrice | null): void {
+    const isUntold = record.settlement === 'missing' && record.responseStatus !== 'failed';
+    if (isUntold) record.settleEstimate(this.estimate(record.model, bodyBytes, eventCount), price);
+    else this.learn(record, bodyBytes, eventCount);
+  }
+
   /** Learns from an answer whose usage the upstream has told. */
-  learn({ model, usage, settlement }: RequestRecord, bodyBytes: number, eventCount: number): void {
+  private learn({ model, usage, settlement }: RequestRecord, bodyBytes: number, eventCount: number): void {
     if (!usage || model === null || (settlement !== 'final' && settlement !== 'unpriced') || bodyBytes === 0) return;
     const before = this.ratios.get(model);
     if (!before && this.ratios.size >= MODELS_MAX) return;

@@ -295,7 +295,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   /** What failed was told so before; everything else that reaches its end is an answer. */
   private noteAnswered(): void {
     this.forwarding?.succeeded();
-    this.keeper.learn(this.record, this.options.bodyBytes, this.answer?.eventCount ?? 0);
+    this.keeper.account(this.record, this.options.bodyBytes, this.answer?.eventCount ?? 0, this.options.price);
   }
 
   /** The connection to the client has done its work, or is gone. A promise: the upstream is read on, until it resolves. */
