@@ -27,7 +27,8 @@ export const noLimits = {
   budget_usd: limitFields.budget_usd.default(null),
 };
 
-const PERIOD = /^(?:\d{1,4}[mhd]|day|week|month)$/;
+const UNIT_DAYS = { m: 1 / 1440, h: 1 / 24, d: 1 } as const;
+const PERIOD_DAYS_MAX = 366;
 
 /** One window of a plan. */
 export const PlanWindow = z
@@ -35,7 +36,7 @@ export const PlanWindow = z
     name: Name,
     period: z
       .string()
-      .regex(PERIOD, 'must be such as 5h, 7d, or day, week, month')
+      .refine(isPeriod, { error: 'must be such as 5h, 7d (366d at most), or day, week, month' })
       .meta({
         description: 'The last so long (30m, 5h, 7d), or a part of the calendar (day, week, month)',
         examples: ['5h', '7d', 'month'],
@@ -45,6 +46,7 @@ export const PlanWindow = z
       description: 'A whole number; with the unit usd a decimal string',
     }),
   })
+  .refine(({ limit }) => Number(limit) > 0, { path: ['limit'], error: 'must be more than nothing' })
   .refine(({ unit, limit }) => (unit === 'usd') === (typeof limit === 'string'), {
     path: ['limit'],
     error: 'must be a decimal string such as "20.00" for usd, and a whole number for requests and tokens',
@@ -72,4 +74,11 @@ function isTimeZone(name: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isPeriod(text: string): boolean {
+  if (['day', 'week', 'month'].includes(text)) return true;
+  const [, number = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const days = Number(number) * (UNIT_DAYS[unit as keyof typeof UNIT_DAYS] ?? 0);
+  return days > 0 && days <= PERIOD_DAYS_MAX;
 }

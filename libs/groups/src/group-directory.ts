@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
-import { type StoredWindow, subjectLimits } from '@app/limits';
+import { Limiter, type StoredWindow, type SubjectLimits, subjectLimits } from '@app/limits';
 import {
   type CompactionOutput,
   type EncryptedContentOnMove,
@@ -16,13 +16,10 @@ export class GroupDirectory {
 
   constructor(
     private readonly prisma: PrismaService,
+    private readonly limiter: Limiter,
     feed: ChangeFeed,
   ) {
     feed.subscribe('config', () => this.load());
-  }
-
-  all(): Iterable<GroupPolicy> {
-    return this.groups.values();
   }
 
   find(id: string): GroupPolicy | undefined {
@@ -32,10 +29,17 @@ export class GroupDirectory {
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
     this.groups = new Map(rows.map((row) => [row.id, policyOf(row)]));
+    for (const row of rows) this.limiter.adopt('group', row.id, limitsOf(row));
   }
 }
 
-function policyOf(row: Prisma.GroupGetPayload<{ include: { models: true } }>): GroupPolicy {
+type GroupRow = Prisma.GroupGetPayload<{ include: { models: true } }>;
+
+function limitsOf(row: GroupRow): SubjectLimits {
+  return subjectLimits({ ...row, windows: row.windows as unknown as StoredWindow[] });
+}
+
+function policyOf(row: GroupRow): GroupPolicy {
   return {
     id: row.id,
     name: row.name,
@@ -44,7 +48,6 @@ function policyOf(row: Prisma.GroupGetPayload<{ include: { models: true } }>): G
     encryptedContentOnMove: row.encryptedContentOnMove as EncryptedContentOnMove,
     compactionOutput: row.compactionOutput as CompactionOutput,
     isCompactedAutomatically: row.automaticCompaction,
-    limits: subjectLimits({ ...row, windows: row.windows as unknown as StoredWindow[] }),
     limitMessage: row.limitMessage,
     queueWaitMs: row.queueWaitMs,
   };

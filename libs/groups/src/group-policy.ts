@@ -1,5 +1,3 @@
-import type { SubjectLimits } from '@app/limits';
-
 /** Which models are allowed: exact names and `*` patterns, compiled once. */
 export interface ModelRule {
   readonly patterns: readonly string[];
@@ -25,8 +23,6 @@ export interface GroupPolicy {
   readonly onClientLeft: OnClientLeft;
   readonly encryptedContentOnMove: EncryptedContentOnMove;
   readonly compactionOutput: CompactionOutput;
-  /** What all its keys together may use. */
-  readonly limits: SubjectLimits;
   /** What Codex shows to whoever has used up the plan; '' for nothing. */
   readonly limitMessage: string;
   /** How long a call may wait for its turn when too many run at once. */

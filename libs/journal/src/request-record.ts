@@ -152,7 +152,8 @@ export class RequestRecord {
   private earlierUsage: TokenUsage | null = null;
   private earlierCostNanoUsd = 0n;
   /** What is given back when the record is closed. */
-  holding: Holding | null = null;
+  private holding: Holding | null = null;
+  private isClosed = false;
   /** Names and values in turn that the answer's head has besides, whatever the answer is. */
   answerHeaders: readonly string[] = NO_HEADERS;
   /** Whoever answers, until the record is closed. */
@@ -257,9 +258,22 @@ export class RequestRecord {
     this.settleUnused();
   }
 
-  /** Ends the record: after this every field is as it will be logged. */
+  /** Keeps something until the record is closed; a record that is closed gives it back at once. */
+  hold(holding: Holding): void {
+    if (this.isClosed) holding.settle(this);
+    else this.holding = holding;
+  }
+
+  /** Ends the record: after this every field is as it will be logged, and nothing is held any more. */
   close(monotonicNowMs: number): void {
     this.durationMs = monotonicNowMs - this.startedMonotonicMs;
+    this.settleOpen();
+    this.isClosed = true;
+    this.holding?.settle(this);
+    this.holding = null;
+  }
+
+  private settleOpen(): void {
     if (this.settlement !== 'open') return;
     if (this.cut !== null) {
       this.settlement = this.firstByteMs === null ? 'interrupted' : 'partial';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
 import { GroupDirectory, type GroupPolicy, modelRule, type ModelRule } from '@app/groups';
-import { NO_LIMITS, type StoredLimits, type SubjectLimits, subjectLimits } from '@app/limits';
+import { Limiter, subjectLimits } from '@app/limits';
 import { Clock } from '@app/runtime';
 import { checkSecret } from './key-secret.js';
 
@@ -12,8 +12,6 @@ export interface Caller {
   readonly group: GroupPolicy;
   /** narrows the group's models; null: all of them */
   readonly models: ModelRule | null;
-  /** What the key may use, besides what its group may. */
-  readonly limits: SubjectLimits;
 }
 
 interface HeldKey {
@@ -21,7 +19,6 @@ interface HeldKey {
   readonly name: string;
   readonly groupId: string;
   readonly models: ModelRule | null;
-  readonly limits: SubjectLimits;
   readonly hashes: readonly string[];
   /** Infinity when it never expires; 0 when it is revoked. */
   readonly validUntilMs: number;
@@ -58,6 +55,7 @@ export class KeyRing {
   constructor(
     private readonly prisma: PrismaService,
     private readonly groups: GroupDirectory,
+    private readonly limiter: Limiter,
     private readonly clock: Clock,
     feed: ChangeFeed,
   ) {
@@ -73,19 +71,7 @@ export class KeyRing {
     if (now >= key.validUntilMs) return undefined;
     if (hash === key.previousHash && now >= key.previousValidUntilMs) return undefined;
     const group = this.groups.find(key.groupId);
-    return group && { keyId: key.id, keyName: key.name, group, models: key.models, limits: key.limits };
-  }
-
-  /** Keys that have limits of their own. */
-  limited(): { id: string; limits: SubjectLimits }[] {
-    return [...this.byId.values()]
-      .filter(({ limits }) => limits !== NO_LIMITS)
-      .map(({ id, limits }) => ({ id, limits }));
-  }
-
-  /** The limits of a key's own. */
-  limitsOf(id: string): SubjectLimits {
-    return this.byId.get(id)?.limits ?? NO_LIMITS;
+    return group && { keyId: key.id, keyName: key.name, group, models: key.models };
   }
 
   private async load(since: bigint | null): Promise<void> {
@@ -100,6 +86,7 @@ export class KeyRing {
     for (const row of rows) {
       for (const hash of this.byId.get(row.id)?.hashes ?? []) this.byHash.delete(hash);
       const key = held(row);
+      this.limiter.adopt('key', row.id, subjectLimits(row));
       this.byId.set(key.id, key);
       for (const hash of key.hashes) this.byHash.set(hash, key);
     }
@@ -114,16 +101,9 @@ function held(row: Prisma.ApiKeyGetPayload<{ select: typeof SELECTED }>): HeldKe
     name: row.name,
     groupId: row.groupId,
     models: row.models.length > 0 ? modelRule(row.models) : null,
-    limits: hasLimits(row) ? subjectLimits(row) : NO_LIMITS,
     hashes: previous ? [current, previous] : [current],
     validUntilMs: row.revokedAt ? 0 : (row.expiresAt?.getTime() ?? Infinity),
     previousHash: previous,
     previousValidUntilMs: row.previousSecretExpiresAt?.getTime() ?? 0,
   };
-}
-
-function hasLimits(row: StoredLimits): boolean {
-  const { requestsPerMinute, inputTokensPerMinute, tokensPerMinute, maxConcurrency, budgetNanoUsd } = row;
-  const limits = [requestsPerMinute, inputTokensPerMinute, tokensPerMinute, maxConcurrency, budgetNanoUsd];
-  return limits.some((limit) => limit !== null);
 }

@@ -30,7 +30,6 @@ export interface Demand {
   readonly nanoUsd: number;
 }
 
-export const NO_LIMITS: SubjectLimits = { rules: [], concurrencyMax: null };
 export const NOTHING_USED: Demand = { inputTokens: 0, tokens: 0, nanoUsd: 0 };
 
 const MINUTE: PlanPeriod = { kind: 'rolling', ms: 60_000 };

@@ -2,23 +2,26 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '@app/runtime';
 import { type Demand, type LimitRule, NOTHING_USED, type SubjectLimits } from './limit-rule.js';
 import type { Instant } from './meter.js';
-import { type Hold, type RuleState, settleHold, Subject } from './subject.js';
+import { type HeldRule, type Holds, type RuleRefusal, type RuleState, Subject } from './subject.js';
 
-/** Whose limits count for a call. */
-export interface LimitedSubject {
-  /** Its kind and id. */
-  readonly id: string;
-  /** Such as `key` or `group`. */
-  readonly scope: string;
-  readonly limits: SubjectLimits;
-}
+export type SubjectScope = 'key' | 'group';
 
 /** Why a call cannot begin now. */
 export type LimitRefusal =
-  | { readonly kind: 'rule'; readonly state: RuleState }
+  | ({ readonly kind: 'rule' } & RuleRefusal)
   | { readonly kind: 'concurrency'; readonly scope: string; readonly concurrencyMax: number };
 
 export type Admittance = { readonly reservation: Reservation } | { readonly refusal: LimitRefusal };
+
+/** A rule that counts from now on, and whose past has to be looked up. */
+export interface FreshRule {
+  readonly scope: SubjectScope;
+  /** Of the key or the group. */
+  readonly id: string;
+  readonly rule: LimitRule;
+  /** What was used before, as the log tells it. @param atMs wall clock */
+  addPast(amount: number, atMs: number): void;
+}
 
 /** How many calls of one subject may wait for a place. */
 const WAITING_MAX = 64;
@@ -26,96 +29,97 @@ const WAITING_MAX = 64;
 /** Counts what keys and groups use, and says whether a call may begin. In memory of this process. */
 @Injectable()
 export class Limiter {
-  private readonly subjects = new Map<string, Subject>();
-  /** Told of rules that count from now on, whose past has to be looked up. */
-  onFreshRules: ((subject: LimitedSubject, rules: readonly LimitRule[]) => void) | null = null;
+  private readonly subjects: Readonly<Record<SubjectScope, Map<string, Subject>>> = {
+    key: new Map(),
+    group: new Map(),
+  };
+  /** Told of rules that count from now on. */
+  onFreshRules: ((rules: readonly FreshRule[]) => void) | null = null;
 
   constructor(private readonly clock: Clock) {}
 
+  /** Takes on the limits of a key or a group as they are configured; what has been used stays. */
+  adopt(scope: SubjectScope, id: string, limits: SubjectLimits): void {
+    let subject = this.subjects[scope].get(id);
+    if (!subject) {
+      if (limits.rules.length === 0 && limits.concurrencyMax === null) return;
+      this.subjects[scope].set(id, (subject = new Subject(scope)));
+    }
+    const fresh = subject.adopt(limits).map((held) => this.freshRule(scope, id, held));
+    if (fresh.length > 0) this.onFreshRules?.(fresh);
+  }
+
+  /** Those whose limits count for a caller's calls; the key first, as its limits are the narrower ones. */
+  subjectsOf(keyId: string | null, groupId: string): readonly Subject[] {
+    const key = keyId === null ? undefined : this.subjects.key.get(keyId);
+    const group = this.subjects.group.get(groupId);
+    if (key && group) return [key, group];
+    return key ? [key] : group ? [group] : NOBODY;
+  }
+
+  /** Lets a call begin, and holds what it is expected to use; not for subjects that are busy. */
+  admit(subjects: readonly Subject[], demand: Demand): Admittance {
+    const now = this.now();
+    for (const subject of subjects) {
+      if (subject.isFull) return { refusal: busy(subject) };
+      const refusal = subject.refusal(demand, now);
+      if (refusal) return { refusal: { kind: 'rule', ...refusal } };
+    }
+    const holds = subjects.map((subject) => subject.reserve(demand, now));
+    return { reservation: new Reservation(this, subjects, holds) };
+  }
+
   /**
-   * Lets a call begin, and holds what it is expected to use. Only where the number of calls at the same time is the limit it
-   * waits for its turn, and only then the answer is a promise.
+   * The same for subjects that are busy: waits for its turn, behind those who wait already.
    *
    * @param waitMsMax how long it may wait
    * @param signal aborted when nobody waits any more
    */
-  admit(
-    limited: readonly LimitedSubject[],
+  async admitInTurn(
+    subjects: readonly Subject[],
     demand: Demand,
     waitMsMax: number,
-    signal: AbortSignal | null,
-  ): Admittance | Promise<Admittance> {
-    const subjects = limited.map((one) => this.subject(one));
-    const full = limited.find((_, index) => isBusy(subjects[index]));
-    if (!full) return this.begin(limited, subjects, demand);
-    return this.wait(limited, subjects, demand, { untilMs: this.clock.monotonic() + waitMsMax, signal });
+    signal: AbortSignal,
+  ): Promise<Admittance> {
+    const untilMs = this.clock.monotonic() + waitMsMax;
+    try {
+      for (let isFirst = true; ; isFirst = false) {
+        const subject = subjects.find((one) => one.isFull || (isFirst && one.waiting.length > 0));
+        if (!subject) return this.admit(subjects, demand);
+        // A place that this one was woken for is another's.
+        for (const other of subjects) if (other !== subject) other.wakeNext();
+        const leftMs = untilMs - this.clock.monotonic();
+        const isLate = leftMs <= 0 || signal.aborted || subject.waiting.length >= WAITING_MAX;
+        if (isLate || !(await turn(subject, leftMs, signal))) return { refusal: busy(subject) };
+      }
+    } finally {
+      // Whether it has taken a place or not: there may be another.
+      for (const subject of subjects) subject.wakeNext();
+    }
   }
 
   /** How every rule of them stands. */
-  states(limited: readonly LimitedSubject[]): RuleState[] {
+  states(subjects: readonly Subject[]): RuleState[] {
     const now = this.now();
-    return limited.flatMap((one) => this.subject(one).states(now));
+    return subjects.flatMap((subject) => subject.states(now));
   }
 
   /** Counts what was used by work that held nothing. */
-  charge(limited: readonly LimitedSubject[], actual: Demand): void {
+  charge(subjects: readonly Subject[], actual: Demand): void {
     const now = this.now();
-    for (const one of limited) this.subject(one).charge(actual, now);
-  }
-
-  /** What was used before this process began, as the log tells it. */
-  addPast(limited: LimitedSubject, rule: LimitRule, amount: number, atMs: number): void {
-    this.subject(limited).addPast(rule, amount, atMs, this.now());
-  }
-
-  /** Takes on what is configured, before the first call asks. */
-  adopt(limited: LimitedSubject): void {
-    this.subject(limited);
+    for (const subject of subjects) subject.charge(actual, now);
   }
 
   now(): Instant {
     return { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
   }
 
-  private subject(limited: LimitedSubject): Subject {
-    let subject = this.subjects.get(limited.id);
-    if (!subject) this.subjects.set(limited.id, (subject = new Subject(limited.scope)));
-    const fresh = subject.adopt(limited.limits);
-    if (fresh.length > 0) this.onFreshRules?.(limited, fresh);
-    return subject;
-  }
-
-  private begin(limited: readonly LimitedSubject[], subjects: readonly Subject[], demand: Demand): Admittance {
-    const now = this.now();
-    for (const [index, subject] of subjects.entries()) {
-      if (subject.isFull) return { refusal: busy(limited[index], subject) };
-      const state = subject.refusal(demand, now);
-      if (state) return { refusal: { kind: 'rule', state } };
-    }
-    const holds: Hold[] = [];
-    for (const subject of subjects) subject.reserve(demand, now, holds);
-    return { reservation: new Reservation(this, subjects, holds) };
-  }
-
-  private async wait(
-    limited: readonly LimitedSubject[],
-    subjects: readonly Subject[],
-    demand: Demand,
-    { untilMs, signal }: { untilMs: number; signal: AbortSignal | null },
-  ): Promise<Admittance> {
-    let isFirst = true;
-    for (;;) {
-      // Whoever has waited comes before whoever comes now.
-      const index = subjects.findIndex((subject) => subject.isFull || (isFirst && subject.waiting.length > 0));
-      const subject = subjects[index];
-      if (!subject) return this.begin(limited, subjects, demand);
-      isFirst = false;
-      const leftMs = untilMs - this.clock.monotonic();
-      const isLate = leftMs <= 0 || signal?.aborted === true || subject.waiting.length >= WAITING_MAX;
-      if (isLate || !(await turn(subject, leftMs, signal))) return { refusal: busy(limited[index], subject) };
-    }
+  private freshRule(scope: SubjectScope, id: string, { rule, meter }: HeldRule): FreshRule {
+    return { scope, id, rule, addPast: (amount, atMs) => meter.addPast(amount, atMs, this.now()) };
   }
 }
+
+const NOBODY: readonly Subject[] = [];
 
 /** What a call holds of the limits that count for it, until it is settled. */
 export class Reservation {
@@ -124,7 +128,7 @@ export class Reservation {
   constructor(
     private readonly limiter: Limiter,
     private readonly subjects: readonly Subject[],
-    private readonly holds: readonly Hold[],
+    private readonly holds: readonly Holds[],
   ) {}
 
   /** Gives back what was held, and counts what was used; once only. */
@@ -132,25 +136,20 @@ export class Reservation {
     if (this.isSettled) return;
     this.isSettled = true;
     const now = this.limiter.now();
-    for (const hold of this.holds) settleHold(hold, actual, now);
-    for (const subject of this.subjects) subject.release();
+    for (const [index, subject] of this.subjects.entries()) subject.settle(this.holds[index] ?? new Map(), actual, now);
   }
 }
 
-function isBusy(subject: Subject | undefined): boolean {
-  return subject !== undefined && (subject.isFull || subject.waiting.length > 0);
-}
-
-function busy(limited: LimitedSubject | undefined, { concurrencyMax }: Subject): LimitRefusal {
-  return { kind: 'concurrency', scope: limited?.scope ?? '', concurrencyMax: concurrencyMax ?? 0 };
+function busy({ scope, concurrencyMax }: Subject): LimitRefusal {
+  return { kind: 'concurrency', scope, concurrencyMax };
 }
 
 /** Waits for a place of a subject; false when the time is over or nobody waits any more. */
-function turn(subject: Subject, ms: number, signal: AbortSignal | null): Promise<boolean> {
+function turn(subject: Subject, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (hasTurn: boolean) => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
       const index = subject.waiting.indexOf(onTurn);
       if (index !== -1) subject.waiting.splice(index, 1);
       resolve(hasTurn);
@@ -158,7 +157,8 @@ function turn(subject: Subject, ms: number, signal: AbortSignal | null): Promise
     const onTurn = () => end(true);
     const onAbort = () => end(false);
     const timer = setTimeout(() => end(false), ms);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
     subject.waiting.push(onTurn);
+    subject.wakeNext();
   });
 }

@@ -8,7 +8,7 @@ export type PlanPeriod =
 export type CalendarUnit = 'day' | 'week' | 'month';
 
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const ROLLING = /^(\d{1,4})([mhd])$/;
+const ROLLING = /^(\d{1,6})([mhd])$/;
 const ROLLING_MS_MAX = 366 * UNIT_MS.d;
 const CALENDAR: readonly string[] = ['day', 'week', 'month'] satisfies CalendarUnit[];
 
@@ -18,11 +18,6 @@ export function parsePeriod(text: string, timeZone: string): PlanPeriod | null {
   const [, count = '', unit = ''] = ROLLING.exec(text) ?? [];
   const ms = Number(count) * (UNIT_MS[unit as keyof typeof UNIT_MS] ?? 0);
   return ms > 0 && ms <= ROLLING_MS_MAX ? { kind: 'rolling', ms } : null;
-}
-
-/** Whether a name is one of a time zone, such as Europe/Berlin. */
-export function isTimeZone(name: string): boolean {
-  return DateTime.local({ zone: name }).isValid;
 }
 
 /** When the part of the calendar that a time lies in begins and ends; days of a change of clocks are longer or shorter. */

@@ -14,6 +14,13 @@ export interface RuleState {
   readonly resetsAtMs: number | null;
 }
 
+/** A rule without room for a call. */
+export interface RuleRefusal {
+  readonly state: RuleState;
+  /** There is something left, but calls that are running hold it: there may be room when they end. */
+  readonly isOnlyHeld: boolean;
+}
+
 /** A rule with what has been used of it. */
 export interface HeldRule {
   readonly id: string;
@@ -22,17 +29,8 @@ export interface HeldRule {
   reserved: number;
 }
 
-/** What a call holds of a rule. */
-export interface Hold {
-  readonly held: HeldRule;
-  readonly amount: number;
-}
-
-/** Gives back what was held, and counts what was used. */
-export function settleHold({ held, amount }: Hold, actual: Demand, now: Instant): void {
-  held.reserved = Math.max(0, held.reserved - amount);
-  held.meter.add(amountOf(held.rule, actual), now);
-}
+/** What a call holds of a subject's rules. */
+export type Holds = ReadonlyMap<HeldRule, number>;
 
 /** Someone for whom limits count: a key, a group. */
 export class Subject {
@@ -40,79 +38,94 @@ export class Subject {
   /** Whoever waits for one of its places, in the order in which they came. */
   readonly waiting: (() => void)[] = [];
   private held: HeldRule[] = [];
-  private limits: SubjectLimits | null = null;
+  private concurrencyLimit = Infinity;
 
   /** @param scope first part of the ids of its rules */
-  constructor(private readonly scope: string) {}
+  constructor(readonly scope: string) {}
 
   /** Takes on what is configured now; what has been used stays. Returns the rules whose past is not known yet. */
-  adopt(limits: SubjectLimits): LimitRule[] {
-    if (limits === this.limits) return [];
-    this.limits = limits;
+  adopt({ rules, concurrencyMax }: SubjectLimits): HeldRule[] {
     const before = new Map(this.held.map((held) => [keyOf(held.rule), held]));
-    const fresh: LimitRule[] = [];
-    this.held = limits.rules.map((rule) => {
+    const fresh: HeldRule[] = [];
+    this.held = rules.map((rule) => {
       const same = before.get(keyOf(rule));
       // The same object: calls that are running hold it.
       if (same) return Object.assign(same, { rule });
-      fresh.push(rule);
-      return { id: `${this.scope}.${rule.name}`, rule, meter: meterFor(rule.period), reserved: 0 };
+      const held = { id: `${this.scope}.${rule.name}`, rule, meter: meterFor(rule.period), reserved: 0 };
+      fresh.push(held);
+      return held;
     });
+    this.concurrencyLimit = concurrencyMax ?? Infinity;
+    this.wakeNext();
     return fresh;
   }
 
   get isFull(): boolean {
-    return this.inFlight >= (this.limits?.concurrencyMax ?? Infinity);
+    return this.inFlight >= this.concurrencyLimit;
   }
 
-  get concurrencyMax(): number | null {
-    return this.limits?.concurrencyMax ?? null;
+  /** Whether a call has to wait for its turn. */
+  get isBusy(): boolean {
+    return this.isFull || this.waiting.length > 0;
+  }
+
+  get concurrencyMax(): number {
+    return this.concurrencyLimit;
+  }
+
+  /** Whether some rule counts more than requests. */
+  get countsUse(): boolean {
+    return this.held.some(({ rule }) => rule.unit !== 'requests');
+  }
+
+  /** Lets the first of those who wait try, if there is a place. Whoever does not take it lets the next one try. */
+  wakeNext(): void {
+    if (!this.isFull) this.waiting.shift()?.();
   }
 
   /**
-   * The first rule that has no room for a call; null when all have. While nothing else is reserved, a call may begin as long as
-   * anything is left: so what is used goes beyond a limit by one call at most, and a call that is larger than a limit is
-   * not refused for ever.
+   * The first rule that has no room for a call; null when all have. While nothing else is held, a call may begin as long as
+   * anything is left: so a call that is larger than a limit is not refused for ever.
    */
-  refusal(demand: Demand, now: Instant): RuleState | null {
+  refusal(demand: Demand, now: Instant): RuleRefusal | null {
     for (const held of this.held) {
       const { rule, meter, reserved } = held;
       const used = meter.used(now);
       const amount = amountOf(rule, demand);
-      const isOver = rule.unit === 'requests' ? used + amount > rule.limit : used + reserved >= rule.limit;
-      const isCrowded = reserved > 0 && used + reserved + amount > rule.limit;
-      if (isOver || isCrowded) return this.stateOf(held, now, Math.max(0, rule.limit - Math.max(1, amount)));
+      const isUsedUp = rule.unit === 'requests' ? used + amount > rule.limit : used >= rule.limit;
+      const isOnlyHeld = !isUsedUp && reserved > 0 && used + reserved + amount > rule.limit;
+      if (!isUsedUp && !isOnlyHeld) continue;
+      return { state: this.stateOf(held, now, Math.max(0, rule.limit - Math.max(1, amount))), isOnlyHeld };
     }
     return null;
   }
 
-  /** Holds so much until the call is settled, and adds what is held to a list. A request counts at once. */
-  reserve(demand: Demand, now: Instant, holds: Hold[]): void {
+  /** Holds so much until the call is settled. A request counts at once. */
+  reserve(demand: Demand, now: Instant): Holds {
     this.inFlight++;
+    const holds = new Map<HeldRule, number>();
     for (const held of this.held) {
       if (held.rule.unit === 'requests') held.meter.add(1, now);
       else {
         const amount = amountOf(held.rule, demand);
         held.reserved += amount;
-        holds.push({ held, amount });
+        holds.set(held, amount);
       }
     }
+    return holds;
   }
 
-  /** A call has ended that held one of the places. */
-  release(): void {
+  /** Gives back what was held, counts what was used, also of rules that came meanwhile, and frees the place. */
+  settle(holds: Holds, actual: Demand, now: Instant): void {
+    for (const [held, amount] of holds) held.reserved = Math.max(0, held.reserved - amount);
+    this.charge(actual, now);
     this.inFlight--;
-    this.waiting.shift()?.();
+    this.wakeNext();
   }
 
-  /** Counts what was used by work that held nothing. */
+  /** Counts what was used. */
   charge(actual: Demand, now: Instant): void {
     for (const { rule, meter } of this.held) if (rule.unit !== 'requests') meter.add(amountOf(rule, actual), now);
-  }
-
-  /** What was used before this process began. */
-  addPast(rule: LimitRule, amount: number, atMs: number, now: Instant): void {
-    this.held.find((held) => keyOf(held.rule) === keyOf(rule))?.meter.addPast(amount, atMs, now);
   }
 
   states(now: Instant): RuleState[] {
@@ -126,6 +139,6 @@ export class Subject {
 }
 
 /** A rule that counts the same over the same time goes on, whatever its limit becomes. */
-function keyOf({ name, unit, period }: LimitRule): string {
-  return JSON.stringify([name, unit, period]);
+function keyOf({ name, unit, period, kind }: LimitRule): string {
+  return JSON.stringify([kind, name, unit, period]);
 }

@@ -2,7 +2,6 @@ import { Controller, Get, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { Limiter } from '@app/limits';
 import type { GatewayRequest } from '../http/gateway-request.js';
-import { limitedSubjects } from '../limits/limited-subjects.js';
 import { type ShownLimit, shownLimit } from '../limits/shown-limit.js';
 import { ModelPermissions } from '../models/model-permissions.js';
 
@@ -38,7 +37,7 @@ export class DoctorController {
       object: 'doctor',
       key: { ok: true, name: caller.keyName, group: caller.group.name },
       models: this.permissions.visibleModels(caller),
-      limits: this.limiter.states(limitedSubjects(caller)).map(shownLimit),
+      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id)).map(shownLimit),
       request_encodings: ['zstd', 'gzip', 'br', 'deflate'],
       websocket: false,
       url: { used: origin + path, configure: `${origin}/v1` },

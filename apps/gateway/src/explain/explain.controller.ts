@@ -2,8 +2,7 @@ import { Body, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { type ExplainCheck, ExplainRequest, Explanation } from '@app/contract';
 import { GroupDirectory, modelRule } from '@app/groups';
-import { KeyRing, KeysService } from '@app/keys';
-import { NO_LIMITS } from '@app/limits';
+import { KeysService } from '@app/keys';
 import { Clock } from '@app/runtime';
 import { AdminController } from '../admin/admin.decorators.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -16,7 +15,6 @@ export class ExplainController {
     private readonly explainer: Explainer,
     private readonly groups: GroupDirectory,
     private readonly keys: KeysService,
-    private readonly ring: KeyRing,
     private readonly clock: Clock,
   ) {}
 
@@ -36,7 +34,7 @@ export class ExplainController {
 
   private async callerOf(body: ExplainRequest, checks: ExplainCheck[]): Promise<ExplainedCaller> {
     if (body.group_id !== undefined) {
-      return { keyId: null, limits: NO_LIMITS, group: this.existingGroup(body.group_id), models: null };
+      return { keyId: null, group: this.existingGroup(body.group_id), models: null };
     }
     const key = await this.keys.find(body.key_id ?? '');
     if (!key) throw AdminProblem.notFound('key');
@@ -48,7 +46,6 @@ export class ExplainController {
     checks.push({ rule: 'key', passed: state === 'active', detail: `the key ${key.name} is ${state}` });
     return {
       keyId: key.id,
-      limits: this.ring.limitsOf(key.id),
       group: this.existingGroup(key.groupId),
       models: key.models.length > 0 ? modelRule(key.models) : null,
     };

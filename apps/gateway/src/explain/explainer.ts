@@ -1,17 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { type ExplainCheck, type Explanation, toPublicId } from '@app/contract';
-import type { ModelRule } from '@app/groups';
+import type { GroupPolicy, ModelRule } from '@app/groups';
 import { Limiter, type RuleState } from '@app/limits';
 import { ModelCatalog } from '@app/models';
 import { ERROR_CATALOGUE } from '@app/protocol';
 import { type RankedCandidate, Routing } from '@app/upstreams';
-import { type LimitedCaller, limitedSubjects } from '../limits/limited-subjects.js';
 import { shownLimit } from '../limits/shown-limit.js';
 import { affinityOf } from '../responses/affinity.js';
 
 /** Whose call is explained. */
-export interface ExplainedCaller extends LimitedCaller {
+export interface ExplainedCaller {
+  /** null: a group, without a key */
+  readonly keyId: string | null;
+  readonly group: GroupPolicy;
   /** narrows the group's models; null: all of them */
   readonly models: ModelRule | null;
 }
@@ -46,7 +48,7 @@ export class Explainer {
       if (canonical !== model) {
         checks.push({ rule: 'model.alias', passed: true, detail: `${model} is an alias of ${canonical}` });
       }
-      states = this.limiter.states(limitedSubjects(caller));
+      states = this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id));
       checks.push(...states.filter(isUsedUp).map(limitCheck));
       candidates = this.routing.rank({
         model,

@@ -75,8 +75,6 @@ class OpenRequest implements ConnectionWatcher {
     const { clock, log, metrics } = this.dependencies;
     const { record } = this.request;
     record.close(clock.monotonic());
-    record.holding?.settle(record);
-    record.holding = null;
     metrics.requestEnded(record);
     log.add(record);
     releaseBody(this.request);

@@ -5,23 +5,23 @@ import type { Caller } from '@app/keys';
 import {
   type Admittance,
   type Demand,
-  type LimitedSubject,
   Limiter,
   type LimitRefusal,
   NOTHING_USED,
   type Reservation,
-  type RuleState,
+  type Subject,
 } from '@app/limits';
 import { costNanoUsd, ModelCatalog, type ModelPrice } from '@app/models';
 import { errors, type GatewayError, type ResponseCall, type TokenUsage } from '@app/protocol';
 import { beforeAnswer } from '../compaction/before-answer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
-import { type LimitedCaller, limitedSubjects } from './limited-subjects.js';
 import { limitHeaders } from './limit-headers.js';
 
 /** Before anything is known of a model's answers. */
 const OUTPUT_TOKENS_DEFAULT = 1_000;
+/** Calls end within seconds. */
+const HELD_WAIT_MS = 2_000;
 /** An answer may well be larger than the mean. */
 const OUTPUT_MARGIN = 2;
 const LEARNING_RATE = 0.1;
@@ -59,23 +59,17 @@ export class CallLimits {
    */
   admit(request: GatewayRequest, reply: FastifyReply, call: ResponseCall): Promise<void> | null {
     const { caller, record } = request;
-    const subjects = limitedSubjects(caller);
+    const subjects = this.limiter.subjectsOf(caller.keyId, caller.group.id);
     if (subjects.length === 0) return null;
     const demand = this.demandOf(call, subjects);
-    const admitted = this.limiter.admit(subjects, demand, caller.group.queueWaitMs, null);
-    if (admitted instanceof Promise) return this.waited(request, reply, { subjects, demand, admitted });
-    this.take(caller, record, { subjects, demand, admitted });
+    if (subjects.some(({ isBusy }) => isBusy)) return this.admitInTurn(request, reply, subjects, demand);
+    this.take(caller, record, { subjects, demand, admitted: this.limiter.admit(subjects, demand) });
     return null;
   }
 
-  /** How the caller's limits stand. */
-  states(caller: LimitedCaller): RuleState[] {
-    return this.limiter.states(limitedSubjects(caller));
-  }
-
   /** Counts what nested work has used, whose request holds nothing for it. */
-  charge(caller: Caller, record: RequestRecord): void {
-    const subjects = limitedSubjects(caller);
+  charge({ keyId, group }: Caller, record: RequestRecord): void {
+    const subjects = this.limiter.subjectsOf(keyId, group.id);
     if (subjects.length > 0) this.limiter.charge(subjects, this.usedBy(record, NOTHING_USED));
   }
 
@@ -83,37 +77,44 @@ export class CallLimits {
   usedBy(record: RequestRecord, expected: Demand): Demand {
     const { usage, costNanoUsd: cost, attempts, responseStatus } = record;
     // A failed response is not billed (protocol.md §2.5); of one that broke off nobody knows.
-    if (!usage) return attempts.length > 0 && responseStatus !== 'failed' ? expected : NOTHING_USED;
+    const hasAnswered = attempts.some(({ status }) => status !== null);
+    if (!usage) return hasAnswered && responseStatus !== 'failed' ? expected : NOTHING_USED;
     this.learn(record.model ?? '', usage);
     const { inputTokens, outputTokens } = usage;
     return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: Number(cost ?? 0n) };
   }
 
-  private async waited(request: GatewayRequest, reply: FastifyReply, waiting: Waiting): Promise<void> {
+  private async admitInTurn(
+    request: GatewayRequest,
+    reply: FastifyReply,
+    subjects: readonly Subject[],
+    demand: Demand,
+  ): Promise<void> {
+    const { caller, record } = request;
     let admitted: Admittance | null = null;
-    await beforeAnswer(request, reply, this.keeper, { isStream: false }, async () => {
-      admitted = await waiting.admitted;
-    });
+    try {
+      await beforeAnswer(request, reply, this.keeper, { isStream: false }, async (signal) => {
+        admitted = await this.limiter.admitInTurn(subjects, demand, caller.group.queueWaitMs, signal);
+      });
+    } catch (error) {
+      giveBack(admitted);
+      throw error;
+    }
     if (!admitted) return;
     if (reply.raw.destroyed) giveBack(admitted);
-    else this.take(request.caller, request.record, { ...waiting, admitted });
+    else this.take(caller, record, { subjects, demand, admitted });
   }
 
-  private take(
-    caller: Caller,
-    record: RequestRecord,
-    { subjects, demand, admitted }: Omit<Waiting, 'admitted'> & { admitted: Admittance },
-  ): void {
+  private take(caller: Caller, record: RequestRecord, { subjects, demand, admitted }: Admitted): void {
     const { wallMs } = this.limiter.now();
     record.answerHeaders = limitHeaders(this.limiter.states(subjects), wallMs);
     if ('refusal' in admitted) throw refusalOf(admitted.refusal, caller, wallMs);
-    record.holding = new HeldLimits(this, admitted.reservation, demand);
+    record.hold(new HeldLimits(this, admitted.reservation, demand));
   }
 
   /** Only what some rule counts has to be known. */
-  private demandOf(call: ResponseCall, subjects: readonly LimitedSubject[]): Demand {
-    const isCounted = subjects.some(({ limits }) => limits.rules.some(({ unit }) => unit !== 'requests'));
-    if (!isCounted) return NOTHING_USED;
+  private demandOf(call: ResponseCall, subjects: readonly Subject[]): Demand {
+    if (!subjects.some(({ countsUse }) => countsUse)) return NOTHING_USED;
     const { inputTokens } = this.keeper.estimate(call.model, call.raw.length, 0);
     const outputTokens = this.outputTokensOf(call);
     const price = this.catalog.find(call.model)?.price ?? null;
@@ -133,14 +134,14 @@ export class CallLimits {
   }
 }
 
-interface Waiting {
-  readonly subjects: readonly LimitedSubject[];
+interface Admitted {
+  readonly subjects: readonly Subject[];
   readonly demand: Demand;
-  readonly admitted: Promise<Admittance>;
+  readonly admitted: Admittance;
 }
 
-function giveBack(admitted: Admittance): void {
-  if ('reservation' in admitted) admitted.reservation.settle();
+function giveBack(admitted: Admittance | null): void {
+  if (admitted && 'reservation' in admitted) admitted.reservation.settle();
 }
 
 function costOf(inputTokens: number, outputTokens: number, price: ModelPrice | null): number {
@@ -151,9 +152,12 @@ function costOf(inputTokens: number, outputTokens: number, price: ModelPrice | n
 
 function refusalOf(refusal: LimitRefusal, { group }: Caller, wallMs: number): GatewayError {
   if (refusal.kind === 'concurrency') return errors.tooManyAtOnce(refusal.scope, refusal.concurrencyMax);
-  const { id, rule, used, resetsAtMs } = refusal.state;
+  const { state: stands, isOnlyHeld } = refusal;
+  const { id, rule, used, reserved, resetsAtMs } = stands;
   const [scope = ''] = id.split('.', 1);
   const state = { rule: id, scope, name: rule.name, unit: rule.unit, limit: rule.limit, used, resetsAtMs };
+  // What calls that are running hold is not used up: most of it comes back when they end.
+  if (isOnlyHeld) return errors.rateLimited({ ...state, used: used + reserved }, HELD_WAIT_MS);
   return rule.kind === 'rate'
     ? errors.rateLimited(state, Math.max(1, (resetsAtMs ?? wallMs) - wallMs))
     : errors.usageLimitReached(state, group.limitMessage);

@@ -1,12 +1,11 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { PrismaService } from '@app/database';
-import { GroupDirectory } from '@app/groups';
-import { KeyRing } from '@app/keys';
-import { type LimitedSubject, Limiter, type LimitRule } from '@app/limits';
+import { type FreshRule, Limiter, type SubjectScope } from '@app/limits';
 
 const HOUR_MS = 3_600_000;
 /** No window is longer. */
 const PAST_DAYS_MAX = 366;
+const RETRY_MS = 2_000;
 
 interface UsedInHour {
   readonly id: string;
@@ -19,74 +18,82 @@ interface UsedInHour {
 
 /**
  * Fills the plan's windows and the budgets with what the log knows, so that a restart forgets nothing: before the first call, and
- * for a rule that is added later as soon as it is seen. By the hour; what was used in an hour counts at its end.
+ * for a rule that is added later as soon as it is there. By the hour; what was used in an hour counts at its end.
  */
 @Injectable()
-export class PastUsage implements OnApplicationBootstrap {
+export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(PastUsage.name);
-  private fresh: [LimitedSubject, readonly LimitRule[]][] = [];
-  private loading: Promise<void> | null = null;
+  private fresh: FreshRule[] = [];
+  private isStarted = false;
+  private retry: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly groups: GroupDirectory,
-    private readonly keys: KeyRing,
     private readonly limiter: Limiter,
   ) {
-    limiter.onFreshRules = (subject, rules) => this.note(subject, rules);
+    limiter.onFreshRules = (rules) => this.note(rules);
   }
 
+  /** @throws what the database throws: without it nobody knows what is left */
   async onApplicationBootstrap(): Promise<void> {
-    for (const { id, limits } of this.groups.all()) this.limiter.adopt({ id: `group ${id}`, scope: 'group', limits });
-    for (const { id, limits } of this.keys.limited()) this.limiter.adopt({ id: `key ${id}`, scope: 'key', limits });
-    await this.loading;
+    this.isStarted = true;
+    await this.load(this.fresh.splice(0));
   }
 
-  private note(subject: LimitedSubject, rules: readonly LimitRule[]): void {
-    const plan = rules.filter(({ kind }) => kind === 'plan');
-    if (plan.length === 0) return;
-    this.fresh.push([subject, plan]);
-    this.loading ??= Promise.resolve().then(() => this.load());
+  onApplicationShutdown(): void {
+    this.limiter.onFreshRules = null;
+    if (this.retry) clearTimeout(this.retry);
   }
 
-  private async load(): Promise<void> {
-    const fresh = this.fresh.splice(0);
-    this.loading = null;
+  private note(rules: readonly FreshRule[]): void {
+    this.fresh.push(...rules.filter(({ rule }) => rule.kind === 'plan'));
+    if (this.isStarted && this.fresh.length > 0) void this.loadLater();
+  }
+
+  private async loadLater(): Promise<void> {
+    const rules = this.fresh.splice(0);
     try {
-      for (const scope of ['group', 'key'] as const) {
-        const ofScope = fresh.filter(([subject]) => subject.scope === scope);
-        if (ofScope.length > 0) this.fill(ofScope, await this.read(scope, ofScope));
-      }
+      await this.load(rules);
     } catch (error) {
-      this.logger.error(`what was used before is not known: ${String(error)}`);
+      this.logger.error(`what was used before is not known yet: ${String(error)}`);
+      this.fresh.push(...rules);
+      this.retry ??= setTimeout(() => {
+        this.retry = null;
+        void this.loadLater();
+      }, RETRY_MS).unref();
     }
   }
 
-  private read(scope: 'group' | 'key', fresh: readonly [LimitedSubject, readonly LimitRule[]][]) {
-    const ids = fresh.map(([{ id }]) => id.slice(scope.length + 1));
-    const isForEver = fresh.some(([, rules]) => rules.some(({ period }) => period === null));
-    const since = isForEver ? new Date(0) : new Date(Date.now() - PAST_DAYS_MAX * 24 * HOUR_MS);
+  private async load(rules: readonly FreshRule[]): Promise<void> {
+    for (const scope of ['group', 'key'] as const) {
+      const ofScope = rules.filter((rule) => rule.scope === scope);
+      if (ofScope.length === 0) continue;
+      const used = await this.read(scope, ofScope);
+      for (const fresh of ofScope) fill(fresh, used, this.limiter.now().wallMs);
+    }
+  }
+
+  /** Requests that no upstream was asked for were refused, and do not count. */
+  private async read(scope: SubjectScope, rules: readonly FreshRule[]): Promise<UsedInHour[]> {
+    const isForEver = rules.some(({ rule }) => rule.period === null);
+    const since = isForEver ? new Date(0) : new Date(this.limiter.now().wallMs - PAST_DAYS_MAX * 24 * HOUR_MS);
     const column = scope === 'group' ? 'group_id' : 'key_id';
-    return this.prisma.pool
-      .query<UsedInHour>({
-        name: `past_usage_of_${scope}`,
-        text: `SELECT ${column} AS id, starts_at, sum(requests) AS requests, sum(input_tokens) AS input_tokens,
-          sum(input_tokens + output_tokens) AS tokens, sum(cost_nano_usd) AS nano_usd
-          FROM usage_hours WHERE ${column} = ANY ($1::uuid[]) AND starts_at >= $2 GROUP BY 1, 2`,
-        values: [ids, since],
-      })
-      .then(({ rows }) => rows);
+    const { rows } = await this.prisma.pool.query<UsedInHour>({
+      name: `past_usage_of_${scope}`,
+      text: `SELECT ${column} AS id, starts_at,
+        coalesce(sum(requests) FILTER (WHERE upstream_id <> '00000000-0000-0000-0000-000000000000'), 0) AS requests,
+        sum(input_tokens) AS input_tokens, sum(input_tokens + output_tokens) AS tokens, sum(cost_nano_usd) AS nano_usd
+        FROM usage_hours WHERE ${column} = ANY ($1::uuid[]) AND starts_at >= $2 GROUP BY 1, 2`,
+      values: [[...new Set(rules.map(({ id }) => id))], since],
+    });
+    return rows;
   }
+}
 
-  private fill(fresh: readonly [LimitedSubject, readonly LimitRule[]][], rows: readonly UsedInHour[]): void {
-    for (const [subject, rules] of fresh) {
-      const own = rows.filter(({ id }) => subject.id.endsWith(id));
-      for (const rule of rules) {
-        for (const row of own) {
-          const endMs = Math.min(this.limiter.now().wallMs, row.starts_at.getTime() + HOUR_MS - 1);
-          this.limiter.addPast(subject, rule, Number(row[rule.unit]), endMs);
-        }
-      }
-    }
+function fill(fresh: FreshRule, used: readonly UsedInHour[], nowMs: number): void {
+  for (const row of used) {
+    if (row.id !== fresh.id) continue;
+    const endMs = Math.min(nowMs, row.starts_at.getTime() + HOUR_MS - 1);
+    fresh.addPast(Number(row[fresh.rule.unit]), endMs);
   }
 }

@@ -1,7 +1,7 @@
 import { Controller, Get, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
+import { Limiter } from '@app/limits';
 import type { GatewayRequest } from '../http/gateway-request.js';
-import { CallLimits } from './call-limits.js';
 import { type ShownLimit, shownLimit } from './shown-limit.js';
 
 interface CallerUsage {
@@ -14,7 +14,7 @@ interface CallerUsage {
 @ApiExcludeController()
 @Controller(['v1/usage', 'usage'])
 export class CallerUsageController {
-  constructor(private readonly limits: CallLimits) {}
+  constructor(private readonly limiter: Limiter) {}
 
   @Get()
   usage(@Req() { caller, record }: GatewayRequest): CallerUsage {
@@ -22,7 +22,7 @@ export class CallerUsageController {
     return {
       object: 'usage',
       key: { name: caller.keyName, group: caller.group.name },
-      limits: this.limits.states(caller).map(shownLimit),
+      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id)).map(shownLimit),
     };
   }
 }

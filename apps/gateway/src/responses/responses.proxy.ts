@@ -74,6 +74,8 @@ export class ResponsesProxy {
     if (!this.permissions.allows(caller, sent.model)) {
       throw this.refused(errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller)), request, sent);
     }
+    // Its body may have been decoded after it had left.
+    if (reply.raw.destroyed) return;
     const waiting = this.callLimits.admit(request, reply, sent);
     if (waiting) await waiting;
     // The record of a client that has left meanwhile is closed.
