@@ -79,7 +79,7 @@ export class CallLimits {
     // A failed response is not billed (protocol.md §2.5); of one that broke off nobody knows.
     const hasAnswered = attempts.some(({ status }) => status !== null);
     if (!usage) return hasAnswered && responseStatus !== 'failed' ? expected : NOTHING_USED;
-    this.learn(record.model ?? '', usage);
+    if (usage.outputTokens > 0) this.learn(record.model ?? '', usage);
     const { inputTokens, outputTokens } = usage;
     return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: Number(cost ?? 0n) };
   }
