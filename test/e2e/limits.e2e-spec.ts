@@ -96,6 +96,20 @@ describe('requests per minute', () => {
   });
 });
 
+describe('limits of a group for one model', () => {
+  it('count its calls, by whatever name, and no others', async () => {
+    await gateway.admin.create('/models', { name: 'gpt-6-sol', aliases: ['sol'] });
+    const who = await limited({ model_limits: [{ model: 'gpt-6-sol', requests_per_minute: 2 }] });
+    const statuses = [];
+    for (const model of ['gpt-6-sol', 'sol', 'sol', MODEL]) statuses.push((await respond(who, {}, { model })).status);
+    expect(statuses).toEqual([200, 200, 429, 200]);
+    const refused = await respond(who, {}, { model: 'sol' });
+    expect(detailsOf(refused)).toMatchObject({ rule: 'group.gpt-6-sol.requests_per_minute', limit: 2, used: 2 });
+    await gateway.admin.patch(`/groups/${who.groupId}`, { model_limits: [] });
+    expect((await respond(who, {}, { model: 'sol' })).status).toBe(200);
+  });
+});
+
 describe('tokens per minute', () => {
   it('hold what a call is expected to use until it is known', async () => {
     const who = await limited({ tokens_per_minute: 200 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ModelName, ModelPattern, Name, text } from './fields.js';
-import { limitFields, noLimits, planWindows, timeZone } from './limits.js';
+import { limitFields, modelLimits, noLimits, planWindows, timeZone } from './limits.js';
 import { pageOf } from './page.js';
 
 const models = z.array(ModelPattern).max(500).meta({ description: 'Models that keys of this group may use' });
@@ -38,6 +38,7 @@ export const CreateGroup = z
     compaction_output: compactionOutput.default('both'),
     automatic_compaction: automaticCompaction.default(false),
     ...noLimits,
+    model_limits: modelLimits.default([]),
     windows: planWindows.default([]),
     time_zone: timeZone.default('UTC'),
     limit_message: limitMessage.default(''),
@@ -56,6 +57,7 @@ export const UpdateGroup = z
     compaction_output: compactionOutput,
     automatic_compaction: automaticCompaction,
     ...limitFields,
+    model_limits: modelLimits,
     windows: planWindows,
     time_zone: timeZone,
     limit_message: limitMessage,
@@ -76,6 +78,7 @@ export const Group = z
     compaction_output: compactionOutput,
     automatic_compaction: automaticCompaction,
     ...limitFields,
+    model_limits: modelLimits,
     windows: planWindows,
     time_zone: z.string(),
     limit_message: z.string(),

@@ -2,7 +2,7 @@ export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
 export { CreateKey, IssuedKey, Key, KeyList, ListKeysQuery, RotateKey, UpdateKey } from './keys.js';
-export { PlanWindow } from './limits.js';
+export { ModelLimits, PlanWindow } from './limits.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Name, Usd } from './fields.js';
+import { ModelName, Name, Usd } from './fields.js';
 
 const count = (what: string) =>
   z
@@ -53,6 +53,26 @@ export const PlanWindow = z
   })
   .meta({ id: 'PlanWindow' });
 export type PlanWindow = z.infer<typeof PlanWindow>;
+
+/** Limits of a group that count for one model only. */
+export const ModelLimits = z
+  .strictObject({
+    model: ModelName,
+    requests_per_minute: limitFields.requests_per_minute.default(null),
+    input_tokens_per_minute: limitFields.input_tokens_per_minute.default(null),
+    tokens_per_minute: limitFields.tokens_per_minute.default(null),
+    max_concurrency: limitFields.max_concurrency.default(null),
+  })
+  .meta({ id: 'ModelLimits' });
+export type ModelLimits = z.infer<typeof ModelLimits>;
+
+export const modelLimits = z
+  .array(ModelLimits)
+  .max(100)
+  .refine((limits) => new Set(limits.map(({ model }) => model)).size === limits.length, {
+    error: 'must name each model once',
+  })
+  .meta({ description: "Besides the group's own limits, by a model's name and not by its aliases" });
 
 export const planWindows = z
   .array(PlanWindow)

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
-import { Limiter, type StoredWindow, type SubjectLimits, subjectLimits } from '@app/limits';
+import {
+  Limiter,
+  modelSubjectId,
+  type StoredLimits,
+  type StoredWindow,
+  type SubjectLimits,
+  subjectLimits,
+} from '@app/limits';
 import {
   type CompactionOutput,
   type EncryptedContentOnMove,
@@ -13,6 +20,8 @@ import {
 @Injectable()
 export class GroupDirectory {
   private groups: ReadonlyMap<string, GroupPolicy> = new Map();
+  /** Of which the limiter has been told. */
+  private limitedModels: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly prisma: PrismaService,
@@ -29,9 +38,23 @@ export class GroupDirectory {
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
     this.groups = new Map(rows.map((row) => [row.id, policyOf(row)]));
-    for (const row of rows) this.limiter.adopt('group', row.id, limitsOf(row));
+    const limitedModels = new Set<string>();
+    for (const row of rows) {
+      this.limiter.adopt('group', row.id, limitsOf(row));
+      for (const { model, ...limits } of row.modelLimits as unknown as StoredModelLimits[]) {
+        const id = modelSubjectId(row.id, model);
+        limitedModels.add(id);
+        this.limiter.adopt('model', id, subjectLimits({ ...limits, budgetNanoUsd: null }));
+      }
+    }
+    for (const id of this.limitedModels) if (!limitedModels.has(id)) this.limiter.adopt('model', id, NO_LIMITS);
+    this.limitedModels = limitedModels;
   }
 }
+
+type StoredModelLimits = Omit<StoredLimits, 'budgetNanoUsd'> & { readonly model: string };
+
+const NO_LIMITS: SubjectLimits = { rules: [], concurrencyMax: null };
 
 type GroupRow = Prisma.GroupGetPayload<{ include: { models: true } }>;
 

@@ -4,6 +4,7 @@ export {
   type FreshRule,
   Limiter,
   type LimitRefusal,
+  modelSubjectId,
   Reservation,
   type SubjectScope,
 } from './limiter.js';

@@ -24,7 +24,7 @@ function limiterWith(key: object, group: object = {}) {
   const limiter = new Limiter(clock as Clock);
   limiter.adopt('key', 'k', subjectLimits({ ...NONE, ...key }));
   limiter.adopt('group', 'g', subjectLimits({ ...NONE, ...group }));
-  return { clock, limiter, subjects: () => limiter.subjectsOf('k', 'g') };
+  return { clock, limiter, subjects: () => limiter.subjectsOf('k', 'g', null) };
 }
 
 const reservationOf = (admitted: Admittance): Reservation | null =>
@@ -89,7 +89,7 @@ describe('a limiter', () => {
     const limiter = new Limiter(clock as Clock);
     for (const id of ['a', 'b']) limiter.adopt('key', id, subjectLimits({ ...NONE, maxConcurrency: 1 }));
     limiter.adopt('group', 'g', subjectLimits({ ...NONE, maxConcurrency: 2 }));
-    const [a, b] = [limiter.subjectsOf('a', 'g'), limiter.subjectsOf('b', 'g')];
+    const [a, b] = [limiter.subjectsOf('a', 'g', null), limiter.subjectsOf('b', 'g', null)];
     const ofA = reservationOf(limiter.admit(a, of(0)));
     const ofB = reservationOf(limiter.admit(b, of(0)));
     const nextOfA = limiter.admitInTurn(a, of(0), 60_000, NEVER);

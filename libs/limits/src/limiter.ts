@@ -4,7 +4,8 @@ import { type Demand, type LimitRule, NOTHING_USED, type SubjectLimits } from '.
 import type { Instant } from './meter.js';
 import { type HeldRule, type Holds, type RuleRefusal, type RuleState, Subject } from './subject.js';
 
-export type SubjectScope = 'key' | 'group';
+/** `model`: a group's calls for one model. */
+export type SubjectScope = 'key' | 'group' | 'model';
 
 /** Why a call cannot begin now. */
 export type LimitRefusal =
@@ -32,29 +33,40 @@ export class Limiter {
   private readonly subjects: Readonly<Record<SubjectScope, Map<string, Subject>>> = {
     key: new Map(),
     group: new Map(),
+    model: new Map(),
   };
   /** Told of rules that count from now on. */
   onFreshRules: ((rules: readonly FreshRule[]) => void) | null = null;
 
   constructor(private readonly clock: Clock) {}
 
-  /** Takes on the limits of a key or a group as they are configured; what has been used stays. */
+  /**
+   * Takes on limits as they are configured; what has been used stays.
+   *
+   * @param id of the key or the group; of a group's model both, see `modelSubjectId`
+   */
   adopt(scope: SubjectScope, id: string, limits: SubjectLimits): void {
     let subject = this.subjects[scope].get(id);
     if (!subject) {
       if (limits.rules.length === 0 && limits.concurrencyMax === null) return;
-      this.subjects[scope].set(id, (subject = new Subject(scope)));
+      this.subjects[scope].set(id, (subject = new Subject(scope === 'model' ? `group.${modelOf(id)}` : scope)));
     }
     const fresh = subject.adopt(limits).map((held) => this.freshRule(scope, id, held));
     if (fresh.length > 0) this.onFreshRules?.(fresh);
   }
 
-  /** Those whose limits count for a caller's calls; the key first, as its limits are the narrower ones. */
-  subjectsOf(keyId: string | null, groupId: string): readonly Subject[] {
+  /**
+   * Those whose limits count for a caller's calls, the narrower ones first.
+   *
+   * @param model name of the called model, not an alias; null: those that count for any
+   */
+  subjectsOf(keyId: string | null, groupId: string, model: string | null): readonly Subject[] {
     const key = keyId === null ? undefined : this.subjects.key.get(keyId);
     const group = this.subjects.group.get(groupId);
-    if (key && group) return [key, group];
-    return key ? [key] : group ? [group] : NOBODY;
+    const { size } = this.subjects.model;
+    const ofModel = size > 0 && model !== null ? this.subjects.model.get(modelSubjectId(groupId, model)) : undefined;
+    if (!key && !group && !ofModel) return NOBODY;
+    return [key, ofModel, group].filter((subject) => subject !== undefined);
   }
 
   /** Lets a call begin, and holds what it is expected to use; not for subjects that are busy. */
@@ -117,6 +129,15 @@ export class Limiter {
   private freshRule(scope: SubjectScope, id: string, { rule, meter }: HeldRule): FreshRule {
     return { scope, id, rule, addPast: (amount, atMs) => meter.addPast(amount, atMs, this.now()) };
   }
+}
+
+/** Whose limits are those of a group for one model. */
+export function modelSubjectId(groupId: string, model: string): string {
+  return `${groupId} ${model}`;
+}
+
+function modelOf(subjectId: string): string {
+  return subjectId.slice(subjectId.indexOf(' ') + 1);
 }
 
 const NOBODY: readonly Subject[] = [];

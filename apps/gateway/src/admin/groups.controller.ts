@@ -21,7 +21,15 @@ import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
-import { shownLimits, shownWindow, toLimitColumns, toStoredWindow } from './limit-fields.js';
+import {
+  shownLimits,
+  shownModelLimits,
+  shownWindow,
+  type StoredModelLimits,
+  toLimitColumns,
+  toModelLimits,
+  toStoredWindow,
+} from './limit-fields.js';
 import { page, pageRequest } from './page.js';
 
 @AdminController('groups')
@@ -127,6 +135,7 @@ function toPolicies(body: UpdateGroup) {
     encryptedContentOnMove: body.encrypted_content_on_move,
     compactionOutput: body.compaction_output,
     automaticCompaction: body.automatic_compaction,
+    modelLimits: body.model_limits?.map(toModelLimits) as Prisma.InputJsonArray | undefined,
     windows: body.windows?.map(toStoredWindow) as Prisma.InputJsonArray | undefined,
     timeZone: body.time_zone,
     limitMessage: body.limit_message,
@@ -146,6 +155,7 @@ function toGroup(row: GroupRow): Group {
     compaction_output: row.compactionOutput as Group['compaction_output'],
     automatic_compaction: row.automaticCompaction,
     ...shownLimits(row),
+    model_limits: (row.modelLimits as unknown as StoredModelLimits[]).map(shownModelLimits),
     windows: (row.windows as unknown as StoredWindow[]).map(shownWindow),
     time_zone: row.timeZone,
     limit_message: row.limitMessage,

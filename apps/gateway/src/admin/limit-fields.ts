@@ -1,4 +1,4 @@
-import type { PlanWindow } from '@app/contract';
+import type { ModelLimits, PlanWindow } from '@app/contract';
 import type { StoredLimits, StoredWindow } from '@app/limits';
 import { formatUsd, parseUsd } from '@app/models';
 import { given } from './given.js';
@@ -43,4 +43,22 @@ export function toStoredWindow({ name, period, unit, limit }: PlanWindow): Store
 
 export function shownWindow({ name, period, unit, limit }: StoredWindow): PlanWindow {
   return { name, period, unit, limit: unit === 'usd' ? formatUsd(BigInt(limit)) : Number(limit) };
+}
+
+/** As the database has it. */
+export type StoredModelLimits = Omit<LimitColumns, 'budgetNanoUsd'> & { readonly model: string };
+
+export function toModelLimits({ model, ...limits }: ModelLimits): StoredModelLimits {
+  return {
+    model,
+    requestsPerMinute: limits.requests_per_minute,
+    inputTokensPerMinute: limits.input_tokens_per_minute,
+    tokensPerMinute: limits.tokens_per_minute,
+    maxConcurrency: limits.max_concurrency,
+  };
+}
+
+export function shownModelLimits({ model, ...limits }: StoredModelLimits): ModelLimits {
+  const { budget_usd: _, ...shown } = shownLimits({ ...limits, budgetNanoUsd: null });
+  return { model, ...shown };
 }

@@ -37,7 +37,7 @@ export class DoctorController {
       object: 'doctor',
       key: { ok: true, name: caller.keyName, group: caller.group.name },
       models: this.permissions.visibleModels(caller),
-      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id)).map(shownLimit),
+      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id, null)).map(shownLimit),
       request_encodings: ['zstd', 'gzip', 'br', 'deflate'],
       websocket: false,
       url: { used: origin + path, configure: `${origin}/v1` },

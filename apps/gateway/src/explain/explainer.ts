@@ -48,7 +48,7 @@ export class Explainer {
       if (canonical !== model) {
         checks.push({ rule: 'model.alias', passed: true, detail: `${model} is an alias of ${canonical}` });
       }
-      states = this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id));
+      states = this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id, canonical));
       checks.push(...states.filter(isUsedUp).map(limitCheck));
       candidates = this.routing.rank({
         model,

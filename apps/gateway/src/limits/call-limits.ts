@@ -59,7 +59,7 @@ export class CallLimits {
    */
   admit(request: GatewayRequest, reply: FastifyReply, call: ResponseCall): Promise<void> | null {
     const { caller, record } = request;
-    const subjects = this.limiter.subjectsOf(caller.keyId, caller.group.id);
+    const subjects = this.subjectsOf(caller, call.model);
     if (subjects.length === 0) return null;
     const demand = this.demandOf(call, subjects);
     if (subjects.some(({ isBusy }) => isBusy)) return this.admitInTurn(request, reply, subjects, demand);
@@ -68,9 +68,13 @@ export class CallLimits {
   }
 
   /** Counts what nested work has used, whose request holds nothing for it. */
-  charge({ keyId, group }: Caller, record: RequestRecord): void {
-    const subjects = this.limiter.subjectsOf(keyId, group.id);
+  charge(caller: Caller, record: RequestRecord): void {
+    const subjects = this.subjectsOf(caller, record.model ?? '');
     if (subjects.length > 0) this.limiter.charge(subjects, this.usedBy(record, NOTHING_USED));
+  }
+
+  private subjectsOf({ keyId, group }: Caller, model: string): readonly Subject[] {
+    return this.limiter.subjectsOf(keyId, group.id, this.catalog.find(model)?.name ?? model);
   }
 
   /** @param expected what counts when nobody knows what was used */

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { PrismaService } from '@app/database';
-import { type FreshRule, Limiter, type SubjectScope } from '@app/limits';
+import { type FreshRule, Limiter } from '@app/limits';
 
 const HOUR_MS = 3_600_000;
 /** No window is longer. */
@@ -65,6 +65,7 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   private async load(rules: readonly FreshRule[]): Promise<void> {
+    // A model's limits are by the minute only.
     for (const scope of ['group', 'key'] as const) {
       const ofScope = rules.filter((rule) => rule.scope === scope);
       if (ofScope.length === 0) continue;
@@ -74,7 +75,7 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   /** Requests that no upstream was asked for were refused, and do not count. */
-  private async read(scope: SubjectScope, rules: readonly FreshRule[]): Promise<UsedInHour[]> {
+  private async read(scope: 'group' | 'key', rules: readonly FreshRule[]): Promise<UsedInHour[]> {
     const isForEver = rules.some(({ rule }) => rule.period === null);
     const since = isForEver ? new Date(0) : new Date(this.limiter.now().wallMs - PAST_DAYS_MAX * 24 * HOUR_MS);
     const column = scope === 'group' ? 'group_id' : 'key_id';

@@ -22,7 +22,7 @@ export class CallerUsageController {
     return {
       object: 'usage',
       key: { name: caller.keyName, group: caller.group.name },
-      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id)).map(shownLimit),
+      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id, null)).map(shownLimit),
     };
   }
 }
