@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { request as httpRequest } from 'node:http';
 import type { Upstream } from '../../libs/contract/src/index.js';
 import { message, MODEL } from '../support/compaction-scene.js';
 import { eventually } from '../support/eventually.js';
 import { TestGateway } from '../support/gateway.js';
+import { leavingCall } from '../support/leaving-client.js';
 import { call } from '../support/responses-client.js';
 import { ScriptedUpstream } from '../support/scripted-upstream.js';
 
@@ -30,19 +30,6 @@ const bodyOf = (text: string): string =>
   JSON.stringify({ model: MODEL, stream: true, store: false, input: [message('user', text)] });
 const filled = (mark: string): string => `${mark} `.repeat(Math.ceil(BODY_BYTES / (mark.length + 1)));
 
-/** Sends a call, and resets its connection as soon as the whole of it has been sent and read. */
-function resetCall(secret: string, body: string): Promise<void> {
-  return new Promise((resolve) => {
-    const request = httpRequest(`${gateway.url}/v1/responses`, {
-      method: 'POST',
-      agent: false,
-      headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
-    });
-    request.on('error', () => undefined).on('close', () => resolve());
-    request.end(body, () => setTimeout(() => request.socket?.resetAndDestroy(), MEASURED_AFTER_MS));
-  });
-}
-
 it('a client that leaves while its call is measured is not called for, least of all with the body of another', async () => {
   const [leaving, staying] = [await gateway.admin.issueKey(), await gateway.admin.issueKey()];
   await gateway.admin.patch(`/groups/${leaving.group.id}`, { automatic_compaction: true });
@@ -50,7 +37,8 @@ it('a client that leaves while its call is measured is not called for, least of 
   const busy = Array.from({ length: 3 }, () =>
     call(gateway.url, bodyOf(randomBytes(BODY_BYTES / 2).toString('hex')), { secret: leaving.secret }),
   );
-  await resetCall(leaving.secret, bodyOf(filled('LEAVING')));
+  const { secret } = leaving;
+  await leavingCall(gateway.url, bodyOf(filled('LEAVING')), { secret, afterMs: MEASURED_AFTER_MS, isReset: true });
   const answer = await call(gateway.url, bodyOf(filled('STAYING')), { secret: staying.secret });
   expect(answer.status).toBe(200);
   await Promise.all(busy);

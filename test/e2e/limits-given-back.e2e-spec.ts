@@ -1,8 +1,8 @@
-import { request as httpRequest } from 'node:http';
 import { directive, Simulator } from '../../apps/simulator/src/simulator.js';
 import type { Group, IssuedKey, Upstream } from '../../libs/contract/src/index.js';
 import { eventually } from '../support/eventually.js';
 import { TestGateway } from '../support/gateway.js';
+import { leavingCall } from '../support/leaving-client.js';
 import { call } from '../support/responses-client.js';
 
 const MODEL = 'gpt-5.5';
@@ -41,19 +41,7 @@ afterAll(async () => {
 const bodyOf = (script: object, fields: object = {}): string =>
   JSON.stringify({ model: MODEL, input: `hi ${directive(script)}`, store: false, stream: true, ...fields });
 
-/** Sends a call and leaves after so long, at whatever it is then. */
-function leavingCall(body: string, afterMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const request = httpRequest(`${gateway.url}/v1/responses`, {
-      method: 'POST',
-      agent: false,
-      headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
-    });
-    request.on('error', () => undefined).on('close', () => resolve());
-    request.on('response', (response) => response.on('error', () => undefined).resume());
-    request.end(body, () => setTimeout(() => request.destroy(), afterMs));
-  });
-}
+const leaving = (body: string, afterMs: number) => leavingCall(gateway.url, body, { secret, afterMs });
 
 interface Limit {
   rule: string;
@@ -85,7 +73,7 @@ describe('what is held for a call is given back', () => {
     for (let index = 0; index < 80; index++) {
       const script = SCRIPTS[index % SCRIPTS.length] ?? {};
       const body = bodyOf(script, index % 11 === 0 ? { previous_response_id: 'resp_unknown' } : {});
-      calls.push(index % 3 === 0 ? leavingCall(body, (index * 7) % 60) : call(gateway.url, body, { secret }));
+      calls.push(index % 3 === 0 ? leaving(body, (index * 7) % 60) : call(gateway.url, body, { secret }));
     }
     await Promise.all(calls);
     await expectNothingHeld();
@@ -102,8 +90,8 @@ describe('what is held for a call is given back', () => {
     const holding = Array.from({ length: 4 }, () =>
       call(gateway.url, bodyOf({ deltas: 1, first_delay_ms: 300 }), { secret }),
     );
-    const leaving = Array.from({ length: 10 }, (_, index) => leavingCall(bodyOf({ deltas: 1 }), 20 + index * 5));
-    await Promise.all([...holding, ...leaving]);
+    const left = Array.from({ length: 10 }, (_, index) => leaving(bodyOf({ deltas: 1 }), 20 + index * 5));
+    await Promise.all([...holding, ...left]);
     await expectNothingHeld();
     const { body } = await gateway.admin.get('/requests?outcome=client_left&limit=100');
     const waited = (body as { data: { attempts: number }[] }).data.filter(({ attempts }) => attempts === 0);
