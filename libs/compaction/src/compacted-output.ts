@@ -8,6 +8,11 @@ type Json = Readonly<Record<string, unknown>>;
 
 const ID_BYTES = 25;
 
+/** Whether this is the type of a compaction, under either of its names (protocol.md §3). */
+export function isCompactionType(type: unknown): boolean {
+  return type === 'compaction' || type === 'compaction_summary';
+}
+
 /** Whether a compaction keeps an item as it is: the messages of the user, which say what all the rest was for. */
 export function isKept({ type, role }: InputItem): boolean {
   return type === 'message' && role === 'user';

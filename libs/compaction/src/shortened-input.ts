@@ -1,16 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { InputItem } from '@app/protocol';
-import { isKept } from './compacted-output.js';
+import { isCompactionType, isKept } from './compacted-output.js';
 import { isSummaryMessage, summaryMessage } from './summary-message.js';
 
-/** Items that stay: what the client says to the model, what brings tools, what only the upstream can read. */
-const STAYING = new Set([
-  'additional_tools',
-  'configuration_update',
-  'compaction',
-  'compaction_summary',
-  'item_reference',
-]);
+/** Items that stay, besides compactions: what the client says to the model, what brings tools, what the upstream holds. */
+const STAYING = new Set(['additional_tools', 'configuration_update', 'item_reference']);
 
 /** How an input is to be made shorter. */
 export interface InputCut {
@@ -38,18 +32,18 @@ export function summarizedItems(items: readonly InputItem[], { count, moved }: I
   return items.filter((item, index) => index < count || moved.has(item));
 }
 
-/** The input with a summary in the place of what was summarised, as JSON. */
+/** The items of the input, each as JSON, with a summary in the place of what was summarised. */
 export function shortenedInput(
   raw: Buffer,
   items: readonly InputItem[],
   { count, moved }: InputCut,
   summary: string,
-): string {
+): string[] {
   const head = items.slice(0, count).filter(isStaying);
   const tail = items.slice(count).filter((item) => !moved.has(item));
   const json = (item: InputItem): string =>
     raw[item.scan.start] === 0x22 ? JSON.stringify(item.read()) : raw.toString('utf8', item.scan.start, item.scan.end);
-  return `[${[...head.map(json), JSON.stringify(summaryMessage(summary)), ...tail.map(json)].join(',')}]`;
+  return [...head.map(json), JSON.stringify(summaryMessage(summary)), ...tail.map(json)];
 }
 
 /** Recognises a run of items by their bytes. */
@@ -59,7 +53,7 @@ export function fingerprintOfItems(raw: Buffer, items: readonly InputItem[]): st
 }
 
 function isStaying(item: InputItem): boolean {
-  if (item.type !== 'message') return STAYING.has(item.type);
+  if (item.type !== 'message') return STAYING.has(item.type) || isCompactionType(item.type);
   if (item.role === 'assistant') return false;
   return item.role !== 'developer' || !isSummaryMessage(item.read());
 }

@@ -180,6 +180,11 @@ export class RequestRecord {
     this.publicId = toPublicId('request', this.id);
   }
 
+  /** The id of a response that the gateway makes itself, or of one whose upstream gave it none. */
+  get ownResponseId(): string {
+    return `resp_${this.id.replaceAll('-', '')}`;
+  }
+
   /** A record of its own for work that this request needs done before it can be answered. */
   beginNested(startedAtMs: number, startedMonotonicMs: number, route: string): RequestRecord {
     const nested = new RequestRecord(startedAtMs, startedMonotonicMs, route);

@@ -21,7 +21,7 @@ export interface StoredLimits {
   readonly timeZone?: string;
 }
 
-/** As rules, in the order in which they are asked: what is soon over before what is used up. */
+/** As rules, in the order in which they are asked: what is used up before what is soon over. */
 export function subjectLimits(stored: StoredLimits): SubjectLimits {
   const { budgetNanoUsd, windows = [], timeZone = 'UTC', maxConcurrency } = stored;
   const plan = windows.flatMap((window) => planRule(window, timeZone));

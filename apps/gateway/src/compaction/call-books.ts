@@ -2,14 +2,29 @@ import type { CompactionNote, RequestRecord } from '@app/journal';
 import type { ModelPrice } from '@app/models';
 import type { AttemptReport, ForwardedCall, Routing, Upstream } from '@app/upstreams';
 import type { AnswerKeeper } from '../responses/answer-keeper.js';
-import { type CollectedAnswer, collectCall, type CollectedCallContext } from './collected-call.js';
+import {
+  type CollectedAbort,
+  type CollectedAnswer,
+  collectCall,
+  type CollectedCallContext,
+  type CollectedResponseAnswer,
+} from './collected-call.js';
 
 /** The client has left, or the process ends: nobody waits for the compaction. */
 export class NobodyWaitsError extends Error {}
 
-type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
 /** What is known of a call whose usage was not told. */
-type Untold = Pick<Answer, 'bodyBytes' | 'eventCount'>;
+type Untold = Pick<CollectedResponseAnswer, 'bodyBytes' | 'eventCount'>;
+
+/** A note of a compaction of which nothing has been measured. */
+export const NOTHING_KNOWN = {
+  by: null,
+  tokensBefore: null,
+  tokensAfter: null,
+  itemsBefore: null,
+  itemsAfter: null,
+  chunks: null,
+} as const;
 
 /** Before anything was counted: four bytes of JSON to a token. */
 const TOKENS_PER_BYTE = 0.25;
@@ -54,7 +69,7 @@ export class CallBooks implements CollectedCallContext {
     call: ForwardedCall,
     bodyBytes: number,
     signal = this.signal,
-  ): Promise<Exclude<CollectedAnswer, { kind: 'aborted' }>> {
+  ): Promise<Exclude<CollectedAnswer, CollectedAbort>> {
     const answer = await collectCall(call, bodyBytes, signal, this);
     const { record, keeper } = this;
     if (answer.kind === 'aborted') {
@@ -82,7 +97,7 @@ export class CallBooks implements CollectedCallContext {
   }
 
   /** Takes down what an answer used that is not the client's own. */
-  noteUsage(answer: Answer): void {
+  noteUsage(answer: CollectedResponseAnswer): void {
     const { record, price } = this;
     const { model, usage } = answer.summary;
     record.servedModel = model ?? record.servedModel;

@@ -12,6 +12,7 @@ import {
   transportFailure,
   unusable,
 } from '../responses/attempt-failures.js';
+import { isJsonType } from '../responses/json-answer.js';
 
 /** An answer is held until it is whole: a compaction is never longer. */
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
@@ -20,41 +21,52 @@ const LINGER_MS = 250;
 /** Statuses by which an upstream says that the request is not for it; what they say is for whoever made the call. */
 const REFUSALS = new Set([400, 404, 405, 409, 413, 415, 422, 501]);
 
+/** A response object, whole. */
+export interface CollectedResponseAnswer {
+  readonly kind: 'answer';
+  readonly candidate: Candidate;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** As the upstream sent it. */
+  readonly bytes: Buffer;
+  readonly isEventStream: boolean;
+  /** The response object. */
+  readonly response: Buffer;
+  readonly summary: ResponseSummary;
+  /** Of the call. */
+  readonly bodyBytes: number;
+  readonly eventCount: number;
+}
+
+/** The upstream did not take the call. */
+export interface CollectedRefusal {
+  readonly kind: 'refusal';
+  readonly candidate: Candidate;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** null when it was not told in JSON. */
+  readonly summary: ResponseSummary | null;
+}
+
+/** No upstream has answered. */
+export interface CollectedFailure {
+  readonly kind: 'failure';
+  readonly error: GatewayError;
+  readonly failure: AttemptFailure;
+  /** What had come of the answer that failed last. */
+  readonly eventCount: number;
+}
+
+/** The caller has given it up. */
+export interface CollectedAbort {
+  readonly kind: 'aborted';
+  /** What had come until then; null: nothing had been sent. */
+  readonly eventCount: number | null;
+}
+
 /** What came of a call that is answered to the gateway itself. */
-export type CollectedAnswer =
-  | {
-      readonly kind: 'answer';
-      readonly candidate: Candidate;
-      readonly status: number;
-      readonly headers: IncomingHttpHeaders;
-      /** As the upstream sent it. */
-      readonly bytes: Buffer;
-      readonly isEventStream: boolean;
-      /** The response object. */
-      readonly response: Buffer;
-      readonly summary: ResponseSummary;
-      /** Of the call. */
-      readonly bodyBytes: number;
-      readonly eventCount: number;
-    }
-  | {
-      readonly kind: 'refusal';
-      readonly candidate: Candidate;
-      readonly status: number;
-      readonly headers: IncomingHttpHeaders;
-      readonly bytes: Buffer;
-      /** null when it was not told in JSON. */
-      readonly summary: ResponseSummary | null;
-    }
-  /** `eventCount`: what had come of the answer that failed last. */
-  | {
-      readonly kind: 'failure';
-      readonly error: GatewayError;
-      readonly failure: AttemptFailure;
-      readonly eventCount: number;
-    }
-  /** The caller has given it up. `eventCount`: what had come until then; null: nothing had been sent. */
-  | { readonly kind: 'aborted'; readonly eventCount: number | null };
+export type CollectedAnswer = CollectedResponseAnswer | CollectedRefusal | CollectedFailure | CollectedAbort;
 
 export interface CollectedCallContext {
   readonly routing: Routing;
@@ -166,7 +178,7 @@ class CollectedCall implements AnswerSink {
 
   private endJson(): void {
     const body = Buffer.concat(this.chunks);
-    const summary = /^application\/([\w.-]+\+)?json\b/i.test(this.contentType) ? readResponseSummary(body) : null;
+    const summary = isJsonType(this.contentType) ? readResponseSummary(body) : null;
     if (!summary) return this.fail(unusable(this.status, `an answer that is not JSON (${this.contentType})`));
     if (summary.errorMessage !== null && summary.id === null) return this.fail(refusedWith200(summary, this.headers));
     this.answer(body);

@@ -1,24 +1,25 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { CompactionSeal, CompactionSettings, CompactionSupports } from '@app/compaction';
+import type { CompactionSeal, CompactionSettings } from '@app/compaction';
+import type { CompactionNote } from '@app/journal';
 import type { ModelCatalog } from '@app/models';
 import { errors, memberTexts, type ResponseCall } from '@app/protocol';
-import type { EncryptedContentOrigins } from '@app/stored-responses';
 import type { Candidate, Routing } from '@app/upstreams';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import type { LostCompactions } from './lost-compactions.js';
 import type { AnswerKeeper } from '../responses/answer-keeper.js';
 import type { CreatedResponses } from '../responses/created-response.js';
+import type { UpstreamKnowledge } from '../responses/upstream-knowledge.js';
+import { NOTHING_KNOWN } from './call-books.js';
 
 /** What all compactions work with. */
 export interface CompactionTools {
   readonly catalog: ModelCatalog;
   readonly routing: Routing;
-  readonly origins: EncryptedContentOrigins;
+  readonly knowledge: UpstreamKnowledge;
   readonly created: CreatedResponses;
   readonly keeper: AnswerKeeper;
   readonly seal: CompactionSeal;
   readonly settings: CompactionSettings;
-  readonly supports: CompactionSupports;
   readonly lost: LostCompactions;
 }
 
@@ -43,6 +44,9 @@ export interface ThresholdCall {
   readonly candidates: readonly Candidate[];
   readonly tokensMax: number;
 }
+
+/** The note on a call by which a client writes a summary of its own. */
+export const CLIENTS_OWN: CompactionNote = { ...NOTHING_KNOWN, form: 'client', by: 'client', requestId: null };
 
 /** Codex says by this that an ordinary call is for its own, local compaction (codex-cli.md §4). */
 const LOCAL_COMPACTION = /"request_kind":\s*"compaction"/;

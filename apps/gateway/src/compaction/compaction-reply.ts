@@ -189,7 +189,7 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
     const { record } = this;
     record.noteRefused();
     const event = responseFailedEvent({
-      responseId: `resp_${record.id.replaceAll('-', '')}`,
+      responseId: record.ownResponseId,
       sequenceNumber: 0,
       model: this.options.requestedModel,
       createdAtSeconds: Math.floor(record.startedAtMs / 1000),

@@ -9,10 +9,10 @@ import {
   type TokenUsage,
 } from '@app/protocol';
 import type { Candidate, Upstream } from '@app/upstreams';
-import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
-import { CallBooks, NobodyWaitsError } from './call-books.js';
+import { ForwardedResponse } from '../responses/forwarded-response.js';
+import { CallBooks, NobodyWaitsError, NOTHING_KNOWN } from './call-books.js';
 import type { CompactionCall, CompactionTools } from './compaction-call.js';
-import type { CollectedAnswer } from './collected-call.js';
+import type { CollectedFailure, CollectedRefusal, CollectedResponseAnswer } from './collected-call.js';
 import { ConversationSummary, RefusedSummaryError } from './conversation-summary.js';
 import { compactionObject, triggeredResponse } from './emulated-answer.js';
 import {
@@ -21,7 +21,6 @@ import {
   type Json,
   jsonAnswer,
   outputOf,
-  ownResponseId,
   refusalAnswer,
   responseAnswer,
   upstreamsAnswer,
@@ -29,17 +28,13 @@ import {
 import { keptWithin } from './kept-messages.js';
 import { type NativeVerdict, verdictOfAnswer, verdictOfRefusal } from './native-verdict.js';
 import { isNothingToCompact } from './nothing-to-compact.js';
-import { NOTHING_KNOWN } from './side-compactions.js';
 import type { Summary } from './summarizer.js';
-
-type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
-type Refusal = Extract<CollectedAnswer, { kind: 'refusal' }>;
 
 /** Where the gateway's own compaction is to be tried, when an upstream's did not come about. */
 interface Remainder {
   readonly candidates: readonly Candidate[];
   /** What the client is told when that fails, too. */
-  readonly refusal: Refusal | null;
+  readonly refusal: CollectedRefusal | null;
   /** When this one writes the summary, it is well, and does not know compaction. */
   readonly suspect: Upstream | null;
 }
@@ -47,7 +42,6 @@ interface Remainder {
 /** One compaction, from the first upstream that is asked to the answer. */
 export class CompactionRun {
   private readonly books: CallBooks;
-  private readonly knowledge: UpstreamKnowledge;
   private readonly price: ModelPrice | null;
 
   constructor(
@@ -55,8 +49,7 @@ export class CompactionRun {
     private readonly asked: CompactionCall,
     signal: AbortSignal,
   ) {
-    const { catalog, routing, keeper, origins, supports } = all;
-    this.knowledge = { origins, turnStates: keeper.turnStates, supports };
+    const { catalog, routing, keeper } = all;
     this.price = catalog.find(asked.call.model)?.price ?? null;
     this.books = new CallBooks(asked.request.record, routing, keeper, signal, this.price);
     this.books.note({ ...NOTHING_KNOWN, form: asked.form });
@@ -93,7 +86,9 @@ export class CompactionRun {
   /** Those at the head of the line that know compaction, or have not been asked yet. */
   private leadingNatives(): readonly Candidate[] {
     const { candidates } = this.asked;
-    const end = candidates.findIndex(({ upstream }) => this.all.supports.of(upstream, this.asked.form) === 'emulate');
+    const end = candidates.findIndex(
+      ({ upstream }) => this.all.knowledge.supports.of(upstream, this.asked.form) === 'emulate',
+    );
     return end === -1 ? candidates : candidates.slice(0, end);
   }
 
@@ -101,7 +96,7 @@ export class CompactionRun {
   private async native(natives: readonly Candidate[]): Promise<FinalAnswer | Remainder> {
     const { call, form, request } = this.asked;
     const route = form === 'endpoint' ? '/responses/compact' : '/responses';
-    const forwarded = new ForwardedResponse(call, request.headers, route, natives, this.knowledge);
+    const forwarded = new ForwardedResponse(call, request.headers, route, natives, this.all.knowledge);
     const answer = await this.books.call(forwarded, call.raw.length);
     if (answer.kind === 'failure') return this.afterFailure(natives, answer);
     const { candidate } = answer;
@@ -112,49 +107,47 @@ export class CompactionRun {
         this.books.settle();
         return refusalAnswer(answer, this.asked.request.record);
       }
-      this.all.supports.note(candidate.upstream, form, true);
-      await this.keepHistory(answer);
-      return this.passedOn(answer);
+      this.all.knowledge.supports.note(candidate.upstream, form, true);
+      const output = outputOf(answer.response);
+      await this.keepHistory(output);
+      return this.passedOn(answer, output);
     }
     if (answer.kind === 'answer') this.books.noteUsage(answer);
-    if (verdict === 'unknown_form') this.all.supports.note(candidate.upstream, form, false);
+    if (verdict === 'unknown_form') this.all.knowledge.supports.note(candidate.upstream, form, false);
     return this.remainderFrom(candidate, answer.kind === 'refusal' && verdict === 'unclear' ? answer : null);
   }
 
   /** No upstream that knows compaction could be reached; those that do not, or may not, are left. */
-  private afterFailure(
-    natives: readonly Candidate[],
-    { error, failure }: { error: GatewayError; failure: { kind: string; status: number | null } },
-  ): Remainder {
+  private afterFailure(natives: readonly Candidate[], { error, failure }: CollectedFailure): Remainder {
     const { candidates, form } = this.asked;
     const rest = candidates.slice(natives.length);
     // Some answer what they do not know with a failure.
     const mayNotKnow = failure.kind === 'unusable' || (failure.kind === 'refused' && !PASSING.has(failure.status ?? 0));
     const last = natives.find(({ upstream }) => upstream.id === this.asked.request.record.upstreamId);
-    if (mayNotKnow && last && this.all.supports.of(last.upstream, form) === 'unknown') {
+    if (mayNotKnow && last && this.all.knowledge.supports.of(last.upstream, form) === 'unknown') {
       return { candidates: [...rest, last], refusal: null, suspect: last.upstream };
     }
     if (rest.length === 0) throw error;
     return { candidates: rest, refusal: null, suspect: null };
   }
 
-  private remainderFrom(candidate: Candidate, refusal: Refusal | null): Remainder {
+  private remainderFrom(candidate: Candidate, refusal: CollectedRefusal | null): Remainder {
     const { candidates } = this.asked;
     const others = candidates.slice(candidates.indexOf(candidate) + 1);
     return { candidates: [candidate, ...others], refusal, suspect: null };
   }
 
   /** Should its maker be lost, the session can go on all the same. */
-  private async keepHistory({ response }: Answer): Promise<void> {
+  private async keepHistory(output: readonly Json[]): Promise<void> {
     const { request, call } = this.asked;
-    for (const { encrypted_content: content } of outputOf(response).filter(isCompactionItem)) {
+    for (const { encrypted_content: content } of output.filter(isCompactionItem)) {
       if (typeof content !== 'string') continue;
       await this.all.lost.keep(request.caller.group.id, call, encryptedContentFingerprint(content));
     }
   }
 
   /** The upstream's own compaction, as it came. */
-  private passedOn(answer: Answer): FinalAnswer {
+  private passedOn(answer: CollectedResponseAnswer, output: readonly Json[]): FinalAnswer {
     const { call, form, request } = this.asked;
     const { record, caller } = request;
     const { response, summary, isEventStream } = answer;
@@ -166,7 +159,6 @@ export class CompactionRun {
       isStorable: form === 'trigger',
     });
     rule.settle(summary, isEventStream ? 'terminal_event' : 'response_body', response);
-    const output = outputOf(response);
     const kept = output.filter(({ type }) => type === 'message');
     this.books.note({
       form,
@@ -187,7 +179,7 @@ export class CompactionRun {
     if (isWhole && isNothingToCompact(call.raw, items)) return this.unchanged(sentBody);
     const windowTokens = this.all.catalog.find(call.model)?.contextWindowTokens ?? null;
     const summary = await this.summaryOf(items, candidates, windowTokens, refusal);
-    if (suspect && suspect.id === request.record.upstreamId) this.all.supports.note(suspect, form, false);
+    if (suspect && suspect.id === request.record.upstreamId) this.all.knowledge.supports.note(suspect, form, false);
     const kept = form === 'endpoint' ? keptWithin(items.filter(isKept), windowTokens) : { messages: [], dropped: 0 };
     const { record, caller } = request;
     const text = kept.dropped === 0 ? summary.text : `${summary.text}\n\n${droppedNote(kept.dropped)}`;
@@ -195,17 +187,17 @@ export class CompactionRun {
     const createdAtSeconds = this.nowSeconds();
     const origin = { groupId: caller.group.id, modelFamily: modelFamily(call.model), createdAtSeconds };
     const sealed = this.all.seal.seal(text, origin);
+    const messages = kept.messages.map(keptMessage);
     const output =
       form === 'endpoint'
-        ? [...kept.messages.map(keptMessage), ...summaryItems(text, sealed, caller.group.compactionOutput)]
+        ? [...messages, ...summaryItems(text, sealed, caller.group.compactionOutput)]
         : [compactionItem(sealed)];
     this.books.settle();
-    record.noteAnswered(ownResponseId(record));
-    const after = [...kept.messages.map(keptMessage), { text }];
+    record.noteAnswered(record.ownResponseId);
     this.books.note({
       form,
       by: 'gateway',
-      ...this.sizes(items, after, 0),
+      ...this.sizes(items, [...messages, { text }], 0),
       itemsAfter: output.length,
       chunks: summary.chunks,
     });
@@ -216,11 +208,12 @@ export class CompactionRun {
     items: readonly InputItem[],
     candidates: readonly Candidate[],
     windowTokens: number | null,
-    refusal: Refusal | null,
+    refusal: CollectedRefusal | null,
   ): Promise<Summary> {
     const { call, request } = this.asked;
-    const { knowledge, books } = this;
-    const { instruction } = this.all.settings;
+    const { books } = this;
+    const { knowledge, settings } = this.all;
+    const { instruction } = settings;
     const { headers } = request;
     try {
       const tools = { call, headers, candidates, knowledge, books, instruction, windowTokens };
@@ -236,7 +229,7 @@ export class CompactionRun {
     const { request, call, form } = this.asked;
     const { record } = request;
     const answer = {
-      id: ownResponseId(record),
+      id: record.ownResponseId,
       createdAtSeconds: Math.floor(record.startedAtMs / 1000),
       completedAtSeconds: this.nowSeconds(),
       model: call.model,
@@ -258,7 +251,7 @@ export class CompactionRun {
     const { record } = request;
     const items = readInputItems(sentBody) ?? [];
     this.books.settle();
-    record.noteAnswered(ownResponseId(record));
+    record.noteAnswered(record.ownResponseId);
     const output = items.map((item) => item.read());
     this.books.note({ form, by: null, ...this.sizes(items, output, 0), itemsAfter: output.length, chunks: 0 });
     return this.told(output, null);
@@ -279,7 +272,7 @@ export class CompactionRun {
 /** Statuses of an upstream that is busy: they tell nothing of what it knows. */
 const PASSING = new Set([401, 402, 403, 408, 429, 503, 504, 529]);
 
-function verdictOf(answer: Answer | Refusal, form: 'endpoint' | 'trigger'): NativeVerdict {
+function verdictOf(answer: CollectedResponseAnswer | CollectedRefusal, form: 'endpoint' | 'trigger'): NativeVerdict {
   return answer.kind === 'refusal' ? verdictOfRefusal(answer, form) : verdictOfAnswer(answer, form);
 }
 

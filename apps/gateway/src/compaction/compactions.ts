@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { CompactionSeal, CompactionSettings, CompactionSupports } from '@app/compaction';
+import { CompactionSeal, CompactionSettings } from '@app/compaction';
 import { ModelCatalog } from '@app/models';
-import { errors } from '@app/protocol';
-import { EncryptedContentOrigins } from '@app/stored-responses';
+import { errors, type ResponseCall } from '@app/protocol';
 import { Routing } from '@app/upstreams';
+import type { GatewayRequest } from '../http/gateway-request.js';
 import { isCodex } from '../responses/affinity.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
 import { CreatedResponses } from '../responses/created-response.js';
+import { UpstreamKnowledge } from '../responses/upstream-knowledge.js';
 import { type CompactionCall, type CompactionTools } from './compaction-call.js';
 import { CompactionReply } from './compaction-reply.js';
 import { LostCompactions } from './lost-compactions.js';
@@ -20,12 +21,11 @@ export class Compactions implements CompactionTools {
   constructor(
     readonly catalog: ModelCatalog,
     readonly routing: Routing,
-    readonly origins: EncryptedContentOrigins,
+    readonly knowledge: UpstreamKnowledge,
     readonly created: CreatedResponses,
     readonly keeper: AnswerKeeper,
     readonly seal: CompactionSeal,
     readonly settings: CompactionSettings,
-    readonly supports: CompactionSupports,
     readonly lost: LostCompactions,
   ) {}
 
@@ -36,16 +36,20 @@ export class Compactions implements CompactionTools {
    */
   async answer(asked: CompactionCall, reply: FastifyReply): Promise<void> {
     const { request, call, form } = asked;
-    const { record, caller, headers } = request;
-    const willing = asked.candidates.filter(({ upstream }) => this.supports.of(upstream, form) !== 'refuse');
+    const willing = asked.candidates.filter(({ upstream }) => this.knowledge.supports.of(upstream, form) !== 'refuse');
     if (willing.length === 0) throw errors.compactionRefused(call.model);
+    const client = this.replyTo(request, call, reply);
+    await client.run((signal) => new CompactionRun(this, { ...asked, candidates: willing }, signal).answer());
+  }
+
+  /** Where the client of a call gets an answer that is held until it is whole. */
+  replyTo({ record, headers, caller }: GatewayRequest, { model }: ResponseCall, reply: FastifyReply): CompactionReply {
     const options = {
-      requestedModel: call.model,
+      requestedModel: model,
       isStream: record.stream,
       isCodex: isCodex(headers),
       isDrained: caller.group.onClientLeft === 'drain',
     };
-    const client = new CompactionReply(record, reply, this.keeper, options);
-    await client.run((signal) => new CompactionRun(this, { ...asked, candidates: willing }, signal).answer());
+    return new CompactionReply(record, reply, this.keeper, options);
   }
 }

@@ -5,20 +5,18 @@ import { ModelCatalog } from '@app/models';
 import { readResponseCall, type ResponseCall, withMembers } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
 import type { GatewayRequest } from '../http/gateway-request.js';
-import { isCodex } from '../responses/affinity.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
+import { NO_CONTEXT_MANAGEMENT } from '../responses/forwarded-response.js';
 import { beforeAnswer } from './before-answer.js';
 import { NobodyWaitsError } from './call-books.js';
-import type { ThresholdCall } from './compaction-call.js';
-import { CompactionReply } from './compaction-reply.js';
 import { Compactions } from './compactions.js';
 import { ContextShortener, type ShortenedCall } from './context-shortener.js';
+import { WINDOW_TOKENS_DEFAULT } from './summarizer.js';
 import { ThresholdRun } from './threshold-run.js';
 
 /** Where a client names no threshold: a share of the window, and of a window that is not known. */
 const THRESHOLD_SHARE = 0.8;
-const WINDOW_TOKENS_DEFAULT = 200_000;
-const NO_CONTEXT_MANAGEMENT = [{ name: 'context_management', json: null }];
+
 /** Keeps ordinary calls within what their model can read and their client wants: `context_management`, and a group's policy. */
 @Injectable()
 export class ContextLimits {
@@ -51,7 +49,9 @@ export class ContextLimits {
     if (threshold !== null && (await this.exceeds(request, reply, call, threshold.tokensMax))) {
       if (reply.raw.destroyed) return null;
       const plainCall = withoutContextManagement(call);
-      await this.answer(request, reply, { request, call, plainCall, candidates, tokensMax: threshold.tokensMax });
+      const asked = { request, call, plainCall, candidates, tokensMax: threshold.tokensMax };
+      const client = this.compactions.replyTo(request, call, reply);
+      await client.run((signal) => new ThresholdRun(this.compactions, this.shortener, asked, signal).answer());
       return null;
     }
     if (reply.raw.destroyed) return null;
@@ -91,21 +91,6 @@ export class ContextLimits {
     return exceeds;
   }
 
-  private async answer(
-    { record, headers, caller }: GatewayRequest,
-    reply: FastifyReply,
-    asked: ThresholdCall,
-  ): Promise<void> {
-    const options = {
-      requestedModel: asked.call.model,
-      isStream: record.stream,
-      isCodex: isCodex(headers),
-      isDrained: caller.group.onClientLeft === 'drain',
-    };
-    const client = new CompactionReply(record, reply, this.keeper, options);
-    await client.run((signal) => new ThresholdRun(this.compactions, this.shortener, asked, signal).answer());
-  }
-
   /** null when it cannot be made shorter: the upstream decides on the whole. */
   private async shortened(
     request: GatewayRequest,
@@ -128,5 +113,5 @@ export class ContextLimits {
 }
 
 function withoutContextManagement(call: ResponseCall): ResponseCall {
-  return readResponseCall(withMembers(call.raw, NO_CONTEXT_MANAGEMENT));
+  return readResponseCall(withMembers(call.raw, [NO_CONTEXT_MANAGEMENT]));
 }

@@ -134,15 +134,16 @@ export class ContextShortener {
     cut: InputCut,
     summary: string,
   ): ShortenedCall {
-    const json = shortenedInput(call.raw, items, cut, summary);
-    const shorter = readResponseCall(withMembers(call.raw, [{ name: 'input', json }]));
+    const shortened = shortenedInput(call.raw, items, cut, summary);
+    const input = { name: 'input', json: `[${shortened.join(',')}]` };
+    const shorter = readResponseCall(withMembers(call.raw, [input]));
     const note: CompactionNote = {
       form,
       by: 'gateway',
       tokensBefore: Math.round(call.raw.length * TOKENS_PER_BYTE),
       tokensAfter: Math.round(shorter.raw.length * TOKENS_PER_BYTE),
       itemsBefore: items.length,
-      itemsAfter: (readInputItems(shorter.raw) ?? []).length,
+      itemsAfter: shortened.length,
       chunks: null,
       requestId: null,
     };

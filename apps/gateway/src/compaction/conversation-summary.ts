@@ -1,24 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { transcriptOf } from '@app/compaction';
+import { isCompactionType, transcriptOf } from '@app/compaction';
 import { errors, type InputItem, readResponseCall, type ResponseCall } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
-import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
+import { ForwardedResponse } from '../responses/forwarded-response.js';
+import type { UpstreamKnowledge } from '../responses/upstream-knowledge.js';
 import { type CallBooks, NobodyWaitsError } from './call-books.js';
-import type { CollectedAnswer } from './collected-call.js';
+import type { CollectedRefusal } from './collected-call.js';
 import { isTooLong } from './native-verdict.js';
 import { copiedMembers, summaryBody, summaryTextOf } from './summary-call.js';
 import { PartTooLongError, type Summary, Summarizer } from './summarizer.js';
 
 /** The upstream did not take the call for a summary. */
 export class RefusedSummaryError extends Error {
-  constructor(readonly refusal: Extract<CollectedAnswer, { kind: 'refusal' }>) {
+  constructor(readonly refusal: CollectedRefusal) {
     super(`the upstream refused the call for a summary with ${refusal.status}`);
   }
 }
-
-/** Items that say something only to the upstream that made or holds them: they go along as they are. */
-const CARRIED = new Set(['compaction', 'compaction_summary', 'item_reference']);
 
 const TOO_MANY_REQUESTS = 429;
 const RETRIES_MAX = 2;
@@ -58,10 +56,8 @@ export class ConversationSummary {
    */
   write(items: readonly InputItem[]): Promise<Summary> {
     const { raw } = this.tools.call;
-    this.carried = items
-      .filter(({ type }) => CARRIED.has(type))
-      .map(({ scan }) => raw.toString('utf8', scan.start, scan.end));
-    return this.writeOf(transcriptOf(items.filter(({ type }) => !CARRIED.has(type))));
+    this.carried = items.filter(isCarried).map(({ scan }) => raw.toString('utf8', scan.start, scan.end));
+    return this.writeOf(transcriptOf(items.filter((item) => !isCarried(item))));
   }
 
   /** The same for a conversation that is text already. */
@@ -116,6 +112,11 @@ export class ConversationSummary {
     if (this.candidates[0] === candidate) return;
     this.candidates = [candidate, ...this.candidates.filter((other) => other !== candidate)];
   }
+}
+
+/** Whether an item says something only to the upstream that made or holds it: it goes along as it is. */
+function isCarried({ type }: InputItem): boolean {
+  return type === 'item_reference' || isCompactionType(type);
 }
 
 /** @throws NobodyWaitsError */

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isCompactionType } from '@app/compaction';
 import type { RequestRecord } from '@app/journal';
 import { responseEvents } from '@app/protocol';
 import { wrappedRefusal } from '../responses/attempt-failures.js';
-import type { CollectedAnswer } from './collected-call.js';
+import type { CollectedRefusal, CollectedResponseAnswer } from './collected-call.js';
 
 /** What a client gets that was held until it was whole. */
 export interface FinalAnswer {
@@ -19,11 +20,6 @@ const JSON_TYPE = 'application/json';
 const EVENTS_TYPE = 'text/event-stream';
 const NOT_IMPLEMENTED = 501;
 
-/** The id of a response that the gateway itself makes. */
-export function ownResponseId({ id }: RequestRecord): string {
-  return `resp_${id.replaceAll('-', '')}`;
-}
-
 export function jsonAnswer(value: Json): FinalAnswer {
   return { status: 200, contentType: JSON_TYPE, bytes: Buffer.from(JSON.stringify(value)), headers: {} };
 }
@@ -31,13 +27,13 @@ export function jsonAnswer(value: Json): FinalAnswer {
 /** A response object, as the client asked for it: as it is, or told by events. */
 export function responseAnswer(response: Json, record: RequestRecord, headers: IncomingHttpHeaders = {}): FinalAnswer {
   if (!record.stream) return { ...jsonAnswer(response), headers };
-  const bytes = Buffer.concat([...responseEvents(response, ownResponseId(record))]);
+  const bytes = Buffer.concat([...responseEvents(response, record.ownResponseId)]);
   return { status: 200, contentType: EVENTS_TYPE, bytes, headers };
 }
 
 /** An upstream's answer: in its own bytes when it came in the way that the client asked for. */
 export function upstreamsAnswer(
-  { response, bytes, headers, isEventStream }: Extract<CollectedAnswer, { kind: 'answer' }>,
+  { response, bytes, headers, isEventStream }: CollectedResponseAnswer,
   record: RequestRecord,
 ): FinalAnswer {
   if (record.stream && isEventStream) return { status: 200, contentType: EVENTS_TYPE, bytes, headers };
@@ -47,7 +43,7 @@ export function upstreamsAnswer(
 
 /** An upstream's refusal in its own words, unless they are in no shape that a client reads; it is taken down in the record. */
 export function refusalAnswer(
-  { status, headers, bytes, summary }: Extract<CollectedAnswer, { kind: 'refusal' }>,
+  { status, headers, bytes, summary }: CollectedRefusal,
   record: RequestRecord,
 ): FinalAnswer {
   record.errorCode = summary?.errorCode ?? null;
@@ -66,7 +62,7 @@ export function outputOf(response: Buffer): Json[] {
 
 /** Whether an item of an output is a compaction, under either of its names. */
 export function isCompactionItem(item: unknown): boolean {
-  return isObject(item) && (item.type === 'compaction' || item.type === 'compaction_summary');
+  return isObject(item) && isCompactionType(item.type);
 }
 
 function isObject(value: unknown): value is Json {

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import {
   CompactedHistories,
   HISTORY_BYTES_MAX,
+  isCompactionType,
   lostCompactionMessage,
   summaryMessage,
   transcriptOf,
@@ -24,11 +25,10 @@ import { partBytesFor } from './summarizer.js';
 const SUMMARIES_MAX = 1_000;
 /** A history up to this share of what a model can read at once is told as it is. */
 const TOLD_SHARE = 0.25;
-const COMPACTIONS = new Set(['compaction', 'compaction_summary']);
 
 /** Whether a sealed content is a compaction, and not reasoning. */
 export function isCompaction({ itemType }: EncryptedContent): boolean {
-  return itemType !== null && COMPACTIONS.has(itemType);
+  return isCompactionType(itemType);
 }
 
 /**
@@ -89,7 +89,7 @@ export class LostCompactions {
     const fingerprints = new Map(encryptedContents.map(({ item, fingerprint }) => [item.index, fingerprint]));
     let pending: InputItem[] = [];
     for (const item of readInputItems(raw) ?? []) {
-      if (!COMPACTIONS.has(item.type)) {
+      if (!isCompactionType(item.type)) {
         pending.push(item);
         continue;
       }

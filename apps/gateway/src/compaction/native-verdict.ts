@@ -1,6 +1,6 @@
 import type { CompactionForm } from '@app/compaction';
 import { isCompactionItem } from './final-answer.js';
-import type { CollectedAnswer } from './collected-call.js';
+import type { CollectedRefusal, CollectedResponseAnswer } from './collected-call.js';
 
 /**
  * What an answer tells of an upstream's knowledge of compaction.
@@ -11,9 +11,6 @@ import type { CollectedAnswer } from './collected-call.js';
  * - `refused`: it did not take the request, for a reason that has nothing to do with compaction
  */
 export type NativeVerdict = 'answered' | 'unknown_form' | 'unclear' | 'too_long' | 'refused';
-
-type Refusal = Extract<CollectedAnswer, { kind: 'refusal' }>;
-type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
 
 /** Refusals of this request, wherever it goes. */
 const ABOUT_THE_REQUEST = new Set([
@@ -33,7 +30,7 @@ const ABOUT_COMPACTION = /compact|context_management/i;
 const TOO_LONG = /context[ _](length|window)|maximum context|prompt is too long|too many tokens/i;
 
 /** Of an upstream that has refused. */
-export function verdictOfRefusal({ status, bytes, summary }: Refusal, form: CompactionForm): NativeVerdict {
+export function verdictOfRefusal({ status, bytes, summary }: CollectedRefusal, form: CompactionForm): NativeVerdict {
   const code = summary?.errorCode ?? null;
   if (isTooLong({ status, bytes, summary })) return 'too_long';
   if (code !== null && ABOUT_THE_REQUEST.has(code)) return 'refused';
@@ -44,13 +41,13 @@ export function verdictOfRefusal({ status, bytes, summary }: Refusal, form: Comp
 }
 
 /** Whether an upstream has refused because the input does not fit into the model's window. */
-export function isTooLong({ status, bytes, summary }: Pick<Refusal, 'status' | 'bytes' | 'summary'>): boolean {
+export function isTooLong({ status, bytes, summary }: Pick<CollectedRefusal, 'status' | 'bytes' | 'summary'>): boolean {
   if (summary?.errorCode === 'context_length_exceeded' || status === 413) return true;
   return (status === 400 || status === 422) && TOO_LONG.test(saidBy({ bytes, summary }));
 }
 
 /** What it has said; of an error in OpenAI's shape not what it repeats of a part of the request that has nothing to do with it. */
-function saidBy({ bytes, summary }: Pick<Refusal, 'bytes' | 'summary'>): string {
+function saidBy({ bytes, summary }: Pick<CollectedRefusal, 'bytes' | 'summary'>): string {
   if (summary === null || summary.errorMessage === null) return bytes.toString('utf8', 0, READ_BYTES_MAX);
   const { error } = JSON.parse(bytes.toString('utf8')) as { error?: { param?: unknown } };
   const param = typeof error?.param === 'string' ? error.param : '';
@@ -58,7 +55,7 @@ function saidBy({ bytes, summary }: Pick<Refusal, 'bytes' | 'summary'>): string 
 }
 
 /** Of an upstream that has answered: one that does not know the item or the member passes over it. */
-export function verdictOfAnswer({ response, summary }: Answer, form: CompactionForm): NativeVerdict {
+export function verdictOfAnswer({ response, summary }: CollectedResponseAnswer, form: CompactionForm): NativeVerdict {
   if (summary.errorCode === 'context_length_exceeded') return 'too_long';
   const { object, status, output } = JSON.parse(response.toString('utf8')) as Record<string, unknown>;
   const count = Array.isArray(output) ? output.filter(isCompactionItem).length : 0;

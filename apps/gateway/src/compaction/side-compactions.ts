@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { CompactionSettings, CompactionSupports } from '@app/compaction';
+import { CompactionSettings } from '@app/compaction';
 import { type CompactionNote, RequestLog, type RequestRecord } from '@app/journal';
 import { ModelCatalog } from '@app/models';
 import { errors, GatewayError, type ResponseCall } from '@app/protocol';
 import { Clock } from '@app/runtime';
-import { EncryptedContentOrigins } from '@app/stored-responses';
 import { type Candidate, Routing } from '@app/upstreams';
 import { GatewayMetrics } from '../health/gateway-metrics.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { CallLimits } from '../limits/call-limits.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
-import { CallBooks, NobodyWaitsError } from './call-books.js';
+import { UpstreamKnowledge } from '../responses/upstream-knowledge.js';
+import { CallBooks, NobodyWaitsError, NOTHING_KNOWN } from './call-books.js';
 import { ConversationSummary, RefusedSummaryError } from './conversation-summary.js';
 import type { Summary } from './summarizer.js';
 
@@ -39,10 +39,9 @@ export class SideCompactions {
   constructor(
     private readonly catalog: ModelCatalog,
     private readonly routing: Routing,
-    private readonly origins: EncryptedContentOrigins,
+    private readonly knowledge: UpstreamKnowledge,
     private readonly keeper: AnswerKeeper,
     private readonly settings: CompactionSettings,
-    private readonly supports: CompactionSupports,
     private readonly clock: Clock,
     private readonly limits: CallLimits,
     private readonly log: RequestLog,
@@ -92,22 +91,13 @@ export class SideCompactions {
       call,
       headers: request.headers,
       candidates,
-      knowledge: { origins: this.origins, turnStates: this.keeper.turnStates, supports: this.supports },
+      knowledge: this.knowledge,
       books,
       instruction: this.settings.instruction,
       windowTokens: this.catalog.find(call.model)?.contextWindowTokens ?? null,
     });
   }
 }
-
-export const NOTHING_KNOWN = {
-  by: null,
-  tokensBefore: null,
-  tokensAfter: null,
-  itemsBefore: null,
-  itemsAfter: null,
-  chunks: null,
-} as const;
 
 /** Takes the failure down, and tells it as one of ours. */
 function failureOf(error: unknown, record: RequestRecord): Error {

@@ -8,7 +8,7 @@ const WINDOW_SHARE = 0.6;
 /** Code and logs have some three bytes to a token, prose four. */
 const BYTES_PER_TOKEN = 3;
 /** Of a model of which nothing is known; a part that is too large all the same is halved. */
-const WINDOW_TOKENS_DEFAULT = 200_000;
+export const WINDOW_TOKENS_DEFAULT = 200_000;
 /** A part that is refused at this size is refused for another reason. */
 const PART_BYTES_MIN = 4 * 1024;
 /** Summaries of summaries: each level is a small part of the one before. */

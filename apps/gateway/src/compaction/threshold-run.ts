@@ -3,9 +3,9 @@ import type { ModelPrice } from '@app/models';
 import { type InputItem, readInputItems, type ResponseCall } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
 import type { AnswerRule } from '../responses/answer-rule.js';
-import { ForwardedResponse, type UpstreamKnowledge } from '../responses/forwarded-response.js';
-import { CallBooks, NobodyWaitsError } from './call-books.js';
-import type { CollectedAnswer } from './collected-call.js';
+import { ForwardedResponse } from '../responses/forwarded-response.js';
+import { CallBooks, NobodyWaitsError, NOTHING_KNOWN } from './call-books.js';
+import type { CollectedResponseAnswer } from './collected-call.js';
 import type { CompactionTools, ThresholdCall } from './compaction-call.js';
 import type { ContextShortener, ShortenedCall } from './context-shortener.js';
 import {
@@ -18,9 +18,6 @@ import {
   upstreamsAnswer,
 } from './final-answer.js';
 import { verdictOfRefusal } from './native-verdict.js';
-import { NOTHING_KNOWN } from './side-compactions.js';
-
-type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
 
 /**
  * One call with `context_management` that has grown beyond its threshold (protocol.md §3.3), for an upstream that does not
@@ -28,7 +25,6 @@ type Answer = Extract<CollectedAnswer, { kind: 'answer' }>;
  */
 export class ThresholdRun {
   private readonly books: CallBooks;
-  private readonly knowledge: UpstreamKnowledge;
   private readonly price: ModelPrice | null;
   private readonly rule: AnswerRule;
 
@@ -38,10 +34,9 @@ export class ThresholdRun {
     private readonly asked: ThresholdCall,
     private readonly signal: AbortSignal,
   ) {
-    const { catalog, routing, keeper, origins, supports, created } = all;
+    const { catalog, routing, keeper, created } = all;
     const { call, request } = asked;
     const { record, caller } = request;
-    this.knowledge = { origins, turnStates: keeper.turnStates, supports };
     this.price = catalog.find(call.model)?.price ?? null;
     this.books = new CallBooks(record, routing, keeper, signal, this.price);
     this.rule = created.rule({ groupId: caller.group.id, call, price: this.price, record, isStorable: true });
@@ -67,7 +62,7 @@ export class ThresholdRun {
 
   private unasked(): readonly Candidate[] {
     const [first] = this.asked.candidates;
-    return first && this.all.supports.of(first.upstream, 'threshold') === 'unknown' ? [first] : [];
+    return first && this.all.knowledge.supports.of(first.upstream, 'threshold') === 'unknown' ? [first] : [];
   }
 
   /** null when the upstream does not take it. */
@@ -82,7 +77,7 @@ export class ThresholdRun {
     if (answer.kind === 'refusal') {
       const verdict = verdictOfRefusal(answer, 'threshold');
       if (verdict === 'refused') return refusalAnswer(answer, request.record);
-      if (verdict === 'unknown_form') this.all.supports.note(upstream, 'threshold', false);
+      if (verdict === 'unknown_form') this.all.knowledge.supports.note(upstream, 'threshold', false);
       return null;
     }
     // One that passes over the member has answered all the same; the next time it is known.
@@ -90,7 +85,7 @@ export class ThresholdRun {
     // It may count otherwise than we estimate.
     const isBeyond = (answer.summary.usage?.inputTokens ?? 0) > this.asked.tokensMax;
     if (hasCompacted || (answer.summary.status === 'completed' && isBeyond)) {
-      this.all.supports.note(upstream, 'threshold', hasCompacted);
+      this.all.knowledge.supports.note(upstream, 'threshold', hasCompacted);
     }
     this.settle(answer);
     this.books.note({ ...NOTHING_KNOWN, form: 'threshold', by: hasCompacted ? 'upstream' : null });
@@ -127,12 +122,12 @@ export class ThresholdRun {
   private called(call: ResponseCall, candidates: readonly Candidate[]) {
     const { headers } = this.asked.request;
     return this.books.call(
-      new ForwardedResponse(call, headers, '/responses', candidates, this.knowledge),
+      new ForwardedResponse(call, headers, '/responses', candidates, this.all.knowledge),
       call.raw.length,
     );
   }
 
-  private settle({ summary, response, isEventStream }: Answer): void {
+  private settle({ summary, response, isEventStream }: CollectedResponseAnswer): void {
     this.rule.settle(summary, isEventStream ? 'terminal_event' : 'response_body', response);
   }
 
@@ -140,7 +135,10 @@ export class ThresholdRun {
    * The item behind which a client may drop everything before it: so it stands for the summary, what followed it, and this
    * answer. null when the answer calls tools, whose outputs would then come without their calls.
    */
-  private compactionFor({ summary, tail }: ShortenedCall, { response, summary: { status } }: Answer): Json | null {
+  private compactionFor(
+    { summary, tail }: ShortenedCall,
+    { response, summary: { status } }: CollectedResponseAnswer,
+  ): Json | null {
     const output = outputOf(response);
     if (status !== 'completed' || output.some(({ type }) => String(type).endsWith('_call'))) return null;
     const answered = (readInputItems(Buffer.from(JSON.stringify({ input: output }))) ?? []) as InputItem[];

@@ -91,7 +91,7 @@ export class EventAnswer implements Answer {
     // The upstream has said itself that it failed, if not in the form of an end.
     if (tap.terminal) record.noteRefused();
     const event = responseFailedEvent({
-      responseId: tap.responseId ?? `resp_${record.id.replaceAll('-', '')}`,
+      responseId: tap.responseId ?? record.ownResponseId,
       sequenceNumber: tap.nextSequenceNumber(),
       model: requestedModel,
       createdAtSeconds: Math.floor(record.startedAtMs / 1000),

@@ -58,7 +58,7 @@ export class EventsFromJson implements Answer {
     if (!client.isHeadSent) client.writeHead(EVENT_STREAM_HEAD);
     let batch: Buffer[] = [];
     let batchBytes = 0;
-    for (const event of responseEvents(response, `resp_${record.id.replaceAll('-', '')}`)) {
+    for (const event of responseEvents(response, record.ownResponseId)) {
       batch.push(event);
       batchBytes += event.length;
       if (batchBytes < WRITE_BYTES) continue;

@@ -1,10 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { CompactionSupports } from '@app/compaction';
 import { type EncryptedContent, type MemberOverride, type ResponseCall, rewriteCall } from '@app/protocol';
-import type { EncryptedContentOrigins } from '@app/stored-responses';
 import type { Candidate, ForwardedCall, Upstream } from '@app/upstreams';
 import { forwardedHeaders } from './passed-headers.js';
-import type { TurnStates } from './turn-states.js';
+import type { UpstreamKnowledge } from './upstream-knowledge.js';
 
 /** Which of the two routes that make a response a call came by. */
 export type CreatingRoute = '/responses' | '/responses/compact';
@@ -14,16 +12,10 @@ const NOT_FOR_COMPACTION: readonly MemberOverride[] = ['stream', 'store', 'inclu
   name,
   json: null,
 }));
-const NO_CONTEXT_MANAGEMENT: MemberOverride = { name: 'context_management', json: null };
+/** Takes the wish for a compaction out of an ordinary call. */
+export const NO_CONTEXT_MANAGEMENT: MemberOverride = { name: 'context_management', json: null };
 const TURN_STATE = 'x-codex-turn-state';
 const NOTHING: readonly EncryptedContent[] = [];
-
-/** What is known of upstreams: who made what only its maker understands, and who knows compaction. */
-export interface UpstreamKnowledge {
-  readonly origins: EncryptedContentOrigins;
-  readonly turnStates: TurnStates;
-  readonly supports: CompactionSupports;
-}
 
 /** A call that makes a response, as each of its candidates gets it. */
 export class ForwardedResponse implements ForwardedCall {

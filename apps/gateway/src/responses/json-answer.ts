@@ -7,6 +7,11 @@ const HELD_BYTES_MAX = 8 * 1024 * 1024;
 /** Up to this size a copy is kept beside the stream, to read the usage from. */
 const READ_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Whether a content type is JSON's, or that of a format made of it. */
+export function isJsonType(contentType: string): boolean {
+  return /^application\/([\w.-]+\+)?json\b/i.test(contentType);
+}
+
 /** An answer in one piece, or an upstream's refusal. */
 export class JsonAnswer implements Answer {
   readonly eventCount = 0;
@@ -62,7 +67,7 @@ export class JsonAnswer implements Answer {
   }
 
   private get isJson(): boolean {
-    return /^application\/([\w.-]+\+)?json\b/i.test(this.contentType);
+    return isJsonType(this.contentType);
   }
 
   private refuse(body: Buffer, summary: ResponseSummary | null): void {

@@ -12,7 +12,7 @@ import { finalError, shutDown, tookTooLong, transportFailure, unusable } from '.
 import { DepartureProbe, type ProbedAnswer } from './client-departure.js';
 import { EventAnswer } from './event-answer.js';
 import { EventsFromJson } from './events-from-json.js';
-import { JsonAnswer } from './json-answer.js';
+import { isJsonType, JsonAnswer } from './json-answer.js';
 import { JsonFromEvents } from './json-from-events.js';
 import { answeredHeaders } from './passed-headers.js';
 
@@ -131,7 +131,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     if (isEventStream) {
       return options.isStream ? (this.opener ?? new EventAnswer(context)) : new JsonFromEvents(context);
     }
-    const isJson = /^application\/([\w.-]+\+)?json\b/i.test(this.headers['content-type'] ?? '');
+    const isJson = isJsonType(this.headers['content-type'] ?? '');
     return options.isStream && isJson ? new EventsFromJson(context) : new JsonAnswer(context);
   }
 

@@ -22,6 +22,7 @@ import { ResponseReferences } from './response-references.js';
 import { ResponsesController } from './responses.controller.js';
 import { ResponsesProxy } from './responses.proxy.js';
 import { SessionMoves } from './session-moves.js';
+import { UpstreamKnowledge } from './upstream-knowledge.js';
 
 @Module({})
 export class ResponsesModule {
@@ -53,6 +54,7 @@ export class ResponsesModule {
         ResponsesProxy,
         SealedCalls,
         SessionMoves,
+        UpstreamKnowledge,
         {
           provide: AnswerKeeper,
           inject: [Clock, Lifecycle],

@@ -1,12 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { CompactionSupports } from '@app/compaction';
-import type { CompactionNote } from '@app/journal';
 import { ModelCatalog } from '@app/models';
 import { errors, type GatewayError, readResponseCall, type ResponseCall } from '@app/protocol';
-import { EncryptedContentOrigins } from '@app/stored-responses';
 import { Forwarding, Routing } from '@app/upstreams';
-import { isClientsOwnCompaction, requireConversation } from '../compaction/compaction-call.js';
+import { CLIENTS_OWN, isClientsOwnCompaction, requireConversation } from '../compaction/compaction-call.js';
 import { Compactions } from '../compaction/compactions.js';
 import { ContextLimits } from '../compaction/context-limits.js';
 import { SealedCalls } from '../compaction/sealed-calls.js';
@@ -21,18 +18,9 @@ import { type CreatingRoute, ForwardedResponse } from './forwarded-response.js';
 import { ResponsePump } from './response-pump.js';
 import { ResponseReferences } from './response-references.js';
 import { type PlacedCall, SessionMoves } from './session-moves.js';
+import { UpstreamKnowledge } from './upstream-knowledge.js';
 
 const NO_BODY = Buffer.alloc(0);
-const CLIENTS_OWN: CompactionNote = {
-  form: 'client',
-  by: 'client',
-  tokensBefore: null,
-  tokensAfter: null,
-  itemsBefore: null,
-  itemsAfter: null,
-  chunks: null,
-  requestId: null,
-};
 
 /** The way of one call that makes a response, from its bytes in to its bytes out. */
 @Injectable()
@@ -42,7 +30,6 @@ export class ResponsesProxy {
     private readonly permissions: ModelPermissions,
     private readonly catalog: ModelCatalog,
     private readonly references: ResponseReferences,
-    private readonly origins: EncryptedContentOrigins,
     private readonly routing: Routing,
     private readonly created: CreatedResponses,
     private readonly keeper: AnswerKeeper,
@@ -50,7 +37,7 @@ export class ResponsesProxy {
     private readonly callLimits: CallLimits,
     private readonly sealedCalls: SealedCalls,
     private readonly compactions: Compactions,
-    private readonly supports: CompactionSupports,
+    private readonly knowledge: UpstreamKnowledge,
     private readonly limits: ContextLimits,
     private readonly moves: SessionMoves,
   ) {}
@@ -119,8 +106,7 @@ export class ResponsesProxy {
 
     const price = this.catalog.find(call.model)?.price ?? null;
     const { keeper } = this;
-    const knowledge = { origins: this.origins, turnStates: keeper.turnStates, supports: this.supports };
-    const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, knowledge);
+    const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, this.knowledge);
     const options = {
       requestedModel: call.model,
       isStream: record.stream,
