@@ -16,7 +16,7 @@ describeWithRedis('the connection to Redis', () => {
 
   beforeAll(async () => {
     redis = await TestRedis.start();
-    connection = new RedisConnection(redis.url);
+    connection = new RedisConnection(redis.url, 'replica');
     connection.onModuleInit();
     await ready();
   });
@@ -31,7 +31,7 @@ describeWithRedis('the connection to Redis', () => {
   it('fails commands instead of waiting while Redis hangs, and works again when it goes on', async () => {
     expect(await connection.client?.set('name', 'value')).toBe('OK');
     await redis.kill('SIGSTOP');
-    expect(await waitMs(connection.client!.get('name'))).toBeLessThan(200);
+    expect(await waitMs(connection.inTime(connection.client!.get('name')))).toBeLessThan(200);
     await gone();
     expect(await waitMs(connection.client!.get('name'))).toBeLessThan(15);
     await redis.kill('SIGCONT');
@@ -51,7 +51,7 @@ describeWithRedis('the connection to Redis', () => {
 });
 
 it('needs no Redis', () => {
-  const connection = new RedisConnection(null);
+  const connection = new RedisConnection(null, 'replica');
   connection.onModuleInit();
   expect([connection.client, connection.isReady]).toEqual([null, false]);
   connection.onApplicationShutdown();

@@ -24,6 +24,8 @@ export interface GatewayIdentity {
   databaseUrl: string;
   /** null: replicas share nothing but the database */
   redisUrl: string | null;
+  /** What this replica is called among the others. */
+  replicaId: string;
   /** 32 bytes */
   masterKey: Buffer;
   adminToken: AdminTokenHash;
@@ -56,12 +58,12 @@ export interface GatewayIdentity {
 @Module({})
 export class GatewayModule {
   static forRoot(identity: GatewayIdentity): DynamicModule {
-    const { databaseUrl, redisUrl, masterKey, answerLimits, upstreamPrivateCidrs } = identity;
+    const { databaseUrl, redisUrl, replicaId, masterKey, answerLimits, upstreamPrivateCidrs } = identity;
     return {
       module: GatewayModule,
       imports: [
         DatabaseModule.forRoot(databaseUrl),
-        RedisModule.forRoot(redisUrl),
+        RedisModule.forRoot(redisUrl, replicaId),
         UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
         CompactionModule.forRoot(masterKey),
         RuntimeModule,

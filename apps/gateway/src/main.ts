@@ -11,7 +11,7 @@ import { banner } from './start/banner.js';
 import { migrate, openDatabase } from './start/database.js';
 import { DataDir } from './start/data-dir.js';
 import { setUpOnce, startDemoUpstream, workingDemoKey } from './start/first-start.js';
-import { adminTokenOf, adoptMasterKey, masterKeyOf } from './start/installation.js';
+import { adminTokenOf, adoptMasterKey, masterKeyOf, replicaIdOf } from './start/installation.js';
 import type { SimulatorProcess } from './start/simulator-process.js';
 import { type Stoppable, stopOnSignal } from './start/stop-on-signal.js';
 import { StartupError } from './start/startup-error.js';
@@ -47,6 +47,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
     {
       databaseUrl: database.url,
       redisUrl: settings.redisUrl,
+      replicaId: replicaIdOf(dataDir),
       masterKey,
       adminToken: adminToken.hash,
       answerLimits: settings,

@@ -5,6 +5,7 @@ export {
   Limiter,
   type LimitRefusal,
   modelSubjectId,
+  type PastUse,
   Reservation,
   type SubjectScope,
 } from './limiter.js';

@@ -1,8 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Clock } from '@app/runtime';
+import type { HeldRule } from './held-rule.js';
 import { type Demand, type LimitRule, NOTHING_USED, type SubjectLimits } from './limit-rule.js';
-import type { Instant } from './meter.js';
-import { type HeldRule, type Holds, type RuleRefusal, type RuleState, Subject } from './subject.js';
+import { type Instant, meterFor } from './meter.js';
+import { SharedLimits, type SharedVerdict } from './shared-limits.js';
+import { type Holds, type RuleRefusal, type RuleState, stateOf, Subject } from './subject.js';
 
 /** `model`: a group's calls for one model. */
 export type SubjectScope = 'key' | 'group' | 'model';
@@ -14,20 +16,38 @@ export type LimitRefusal =
 
 export type Admittance = { readonly reservation: Reservation } | { readonly refusal: LimitRefusal };
 
-/** A rule that counts from now on, and whose past has to be looked up. */
+/** A rule whose past has to be looked up in the log. */
 export interface FreshRule {
   readonly scope: SubjectScope;
   /** Of the key or the group. */
   readonly id: string;
   readonly rule: LimitRule;
-  /** What was used before, as the log tells it. @param atMs wall clock */
-  addPast(amount: number, atMs: number): void;
+  /**
+   * - `new`: it counts from now on
+   * - `shared`: the replicas have lost what they counted together
+   * - `alone`: the others cannot be asked
+   */
+  readonly cause: 'new' | 'shared' | 'alone';
+  readonly held: HeldRule;
+  readonly subject: Subject;
+}
+
+/** What was used of a rule before. */
+export interface PastUse {
+  readonly amount: number;
+  /** Wall clock. */
+  readonly atMs: number;
 }
 
 /** How many calls of one subject may wait for a place. */
 const WAITING_MAX = 64;
 
-/** Counts what keys and groups use, and says whether a call may begin. In memory of this process. */
+/** Without Redis: how long what the log tells of a plan is taken for true. */
+const KNOWN_MS = 5_000;
+/** How often places are asked for that calls of other replicas have taken. */
+const ELSEWHERE_POLL_MS = 50;
+
+/** Counts what keys and groups use, and says whether a call may begin. In memory, and with other replicas in Redis. */
 @Injectable()
 export class Limiter {
   private readonly subjects: Readonly<Record<SubjectScope, Map<string, Subject>>> = {
@@ -35,10 +55,15 @@ export class Limiter {
     group: new Map(),
     model: new Map(),
   };
-  /** Told of rules that count from now on. */
+  /** Told of rules whose past has to be looked up, and given to `takePast`. */
   onFreshRules: ((rules: readonly FreshRule[]) => void) | null = null;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    @Optional() @Inject(SharedLimits) private readonly shared: SharedLimits | null = null,
+  ) {
+    if (shared) shared.subjects = () => this.all();
+  }
 
   /**
    * Takes on limits as they are configured; what has been used stays.
@@ -49,9 +74,11 @@ export class Limiter {
     let subject = this.subjects[scope].get(id);
     if (!subject) {
       if (limits.rules.length === 0 && limits.concurrencyMax === null) return;
-      this.subjects[scope].set(id, (subject = new Subject(scope === 'model' ? `group.${modelOf(id)}` : scope)));
+      subject = new Subject(scope === 'model' ? `group.${modelOf(id)}` : scope, `${scope}:${id}`);
+      this.subjects[scope].set(id, subject);
     }
-    const fresh = subject.adopt(limits).map((held) => this.freshRule(scope, id, held));
+    const adopted = subject;
+    const fresh = adopted.adopt(limits).map((held) => freshRule({ subject: adopted, held }, 'new'));
     if (fresh.length > 0) this.onFreshRules?.(fresh);
   }
 
@@ -69,16 +96,37 @@ export class Limiter {
     return [key, ofModel, group].filter((subject) => subject !== undefined);
   }
 
+  /** Other replicas are asked, too: `admitShared`. */
+  get isShared(): boolean {
+    return this.shared?.view?.isInStep === true;
+  }
+
   /** Lets a call begin, and holds what it is expected to use; not for subjects that are busy. */
   admit(subjects: readonly Subject[], demand: Demand): Admittance {
     const now = this.now();
+    const view = this.shared?.view ?? null;
+    if (view) this.refreshKnown(subjects, now);
     for (const subject of subjects) {
+      if (view && subject.isShareTaken(view)) this.pollElsewhere(subject);
       if (subject.isFull) return { refusal: busy(subject) };
-      const refusal = subject.refusal(demand, now);
+      const refusal = subject.refusal(demand, now, view);
       if (refusal) return { refusal: { kind: 'rule', ...refusal } };
     }
-    const holds = subjects.map((subject) => subject.reserve(demand, now));
-    return { reservation: new Reservation(this, subjects, holds) };
+    return { reservation: this.reserve(subjects, demand, now) };
+  }
+
+  /** The same by what all replicas count together; when they cannot be asked in time, by this one's share. */
+  async admitShared(subjects: readonly Subject[], demand: Demand): Promise<Admittance> {
+    const { shared } = this;
+    if (!shared?.view?.isInStep) return this.admit(subjects, demand);
+    // Held at once: what is told of this replica's holds while the answer is on its way has to include it.
+    const now = this.now();
+    const reservation = this.reserve(subjects, demand, now);
+    const verdict = await shared.admit(subjects, demand, now);
+    if (verdict?.verdict === 'admitted') return { reservation };
+    reservation.undo();
+    if (!verdict) return this.admit(subjects, demand);
+    return this.refused(verdict, subjects, demand);
   }
 
   /**
@@ -96,13 +144,18 @@ export class Limiter {
     const untilMs = this.clock.monotonic() + waitMsMax;
     try {
       for (let isFirst = true; ; isFirst = false) {
-        const subject = subjects.find((one) => one.isFull || (isFirst && one.waiting.length > 0));
-        if (!subject) return this.admit(subjects, demand);
+        let subject = subjects.find((one) => one.isFull || (isFirst && one.waiting.length > 0));
+        if (!subject) {
+          const admitted = this.isShared ? await this.admitShared(subjects, demand) : this.admit(subjects, demand);
+          subject = subjects.find((one) => one.isFullElsewhere);
+          const isBusy = 'refusal' in admitted && admitted.refusal.kind === 'concurrency';
+          if (!isBusy || !subject) return admitted;
+        }
         // A place that this one was woken for is another's.
         for (const other of subjects) if (other !== subject) other.wakeNext();
         const leftMs = untilMs - this.clock.monotonic();
         const isLate = leftMs <= 0 || signal.aborted || subject.waiting.length >= WAITING_MAX;
-        if (isLate || !(await turn(subject, leftMs, signal))) return { refusal: busy(subject) };
+        if (isLate || !(await turn(subject, isFirst, leftMs, signal))) return { refusal: busy(subject) };
       }
     } finally {
       // Whether it has taken a place or not: there may be another.
@@ -110,25 +163,156 @@ export class Limiter {
     }
   }
 
-  /** How every rule of them stands. */
+  /** How every rule of them stands, as far as this replica knows. */
   states(subjects: readonly Subject[]): RuleState[] {
     const now = this.now();
-    return subjects.flatMap((subject) => subject.states(now));
+    const view = this.shared?.view ?? null;
+    return subjects.flatMap((subject) => subject.states(now, view));
+  }
+
+  /** The same, after the others have been asked. */
+  async currentStates(subjects: readonly Subject[]): Promise<RuleState[]> {
+    if (this.isShared && subjects.length > 0) await this.shared?.admit(subjects, NOTHING_USED, this.now(), true);
+    return this.states(subjects);
   }
 
   /** Counts what was used by work that held nothing. */
   charge(subjects: readonly Subject[], actual: Demand): void {
     const now = this.now();
-    for (const subject of subjects) subject.charge(actual, now);
+    const view = this.shared?.view ?? null;
+    for (const subject of subjects) {
+      subject.charge(actual, now, view);
+      this.shared?.charge(subject, actual, now);
+    }
+  }
+
+  /** Gives back what a call has held, and counts what it has used. */
+  settle(subject: Subject, holds: Holds, actual: Demand): void {
+    const now = this.now();
+    subject.settle(holds, actual, now, this.shared?.view ?? null);
+    this.shared?.settle(subject, holds, actual, now);
+  }
+
+  /** Takes back a call that has not begun. */
+  unreserve(subject: Subject, holds: Holds): void {
+    subject.unreserve(holds, this.now());
+    this.shared?.touch(subject, subject);
+    for (const held of subject.rules) this.shared?.touch(held, subject);
+  }
+
+  /** Finds the other replicas, before the first call. */
+  async join(): Promise<void> {
+    await this.shared?.join();
+  }
+
+  /**
+   * What was used of rules that `onFreshRules` told of, as the log knows it.
+   *
+   * @param isStart nothing is held by this replica any more, whatever the others remember
+   * @throws what Redis throws
+   */
+  async takePast(looked: readonly { fresh: FreshRule; past: readonly PastUse[] }[], isStart = false): Promise<void> {
+    const now = this.now();
+    for (const { fresh, past } of looked) {
+      const { held, rule, cause } = fresh;
+      held.isLookedUp = false;
+      const known = meterFor(rule.period);
+      for (const { amount, atMs } of past) {
+        known.addPast(amount, atMs, now);
+        if (cause === 'new') held.meter.addPast(amount, atMs, now);
+      }
+      const resetsAtMs = known.resetsAtMs(0, now);
+      if (!this.isShared) held.see({ used: known.used(now), reserved: 0, resetsAtMs, atMs: now.monotonicMs });
+    }
+    const isToTell = looked.filter(({ fresh }) => fresh.cause !== 'alone');
+    await this.shared?.fill(
+      isToTell.map(({ fresh, past }) => ({
+        subject: fresh.subject,
+        held: fresh.held,
+        entries: past.map(({ amount, atMs }) => [Math.max(0, now.wallMs - atMs), amount] as const),
+      })),
+      isStart,
+    );
   }
 
   now(): Instant {
     return { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
   }
 
-  private freshRule(scope: SubjectScope, id: string, { rule, meter }: HeldRule): FreshRule {
-    return { scope, id, rule, addPast: (amount, atMs) => meter.addPast(amount, atMs, this.now()) };
+  private reserve(subjects: readonly Subject[], demand: Demand, now: Instant): Reservation {
+    const view = this.shared?.view ?? null;
+    return new Reservation(
+      this,
+      subjects,
+      subjects.map((subject) => subject.reserve(demand, now, view)),
+    );
   }
+
+  private refused(
+    verdict: Exclude<SharedVerdict, { verdict: 'admitted' }>,
+    subjects: readonly Subject[],
+    demand: Demand,
+  ): Admittance {
+    if (verdict.verdict === 'unknown') {
+      this.lookUp(verdict.lackPast, 'shared');
+      return this.admit(subjects, demand);
+    }
+    const { subject } = verdict;
+    if (verdict.verdict === 'busy') {
+      this.pollElsewhere(subject);
+      return { refusal: busy(subject) };
+    }
+    const now = this.now();
+    const state = stateOf(verdict.held, now, this.shared?.view ?? null, 0);
+    const resetsAtMs = state.rule.period?.kind === 'rolling' ? now.wallMs + verdict.waitMs : state.resetsAtMs;
+    return {
+      refusal: { kind: 'rule', state: { ...state, resetsAtMs }, isOnlyHeld: verdict.verdict === 'held' },
+    };
+  }
+
+  /** Nobody tells when a call of another replica ends. */
+  private pollElsewhere(subject: Subject): void {
+    if (subject.isFullElsewhere) return;
+    subject.isFullElsewhere = true;
+    setTimeout(() => {
+      subject.isFullElsewhere = false;
+      subject.wakeNext();
+    }, ELSEWHERE_POLL_MS).unref();
+  }
+
+  /** While the others cannot be asked, the log tells what they have used of plans. */
+  private refreshKnown(subjects: readonly Subject[], now: Instant): void {
+    for (const subject of subjects) {
+      const old = subject.rules.filter(
+        ({ rule, seen }) => rule.kind === 'plan' && (seen === null || now.monotonicMs - seen.atMs > KNOWN_MS),
+      );
+      if (old.length > 0) {
+        this.lookUp(
+          old.map((held) => ({ subject, held })),
+          'alone',
+        );
+      }
+    }
+  }
+
+  private lookUp(rules: readonly { subject: Subject; held: HeldRule | null }[], cause: FreshRule['cause']): void {
+    const fresh: FreshRule[] = [];
+    for (const { subject, held } of rules) {
+      if (!held || held.isLookedUp) continue;
+      held.isLookedUp = true;
+      fresh.push(freshRule({ subject, held }, cause));
+    }
+    if (fresh.length > 0) this.onFreshRules?.(fresh);
+  }
+
+  private *all(): Iterable<Subject> {
+    for (const ofScope of Object.values(this.subjects)) yield* ofScope.values();
+  }
+}
+
+function freshRule({ subject, held }: { subject: Subject; held: HeldRule }, cause: FreshRule['cause']): FreshRule {
+  const [scope = '', id = ''] = subject.key.split(':');
+  return { scope: scope as SubjectScope, id, rule: held.rule, cause, held, subject };
 }
 
 /** Whose limits are those of a group for one model. */
@@ -156,8 +340,17 @@ export class Reservation {
   settle(actual: Demand = NOTHING_USED): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    const now = this.limiter.now();
-    for (const [index, subject] of this.subjects.entries()) subject.settle(this.holds[index] ?? new Map(), actual, now);
+    for (const [index, subject] of this.subjects.entries()) {
+      this.limiter.settle(subject, this.holds[index] ?? new Map(), actual);
+    }
+  }
+
+  /** As if it had never been: the call may not begin. */
+  undo(): void {
+    this.isSettled = true;
+    for (const [index, subject] of this.subjects.entries()) {
+      this.limiter.unreserve(subject, this.holds[index] ?? new Map());
+    }
   }
 }
 
@@ -165,8 +358,8 @@ function busy({ scope, concurrencyMax }: Subject): LimitRefusal {
   return { kind: 'concurrency', scope, concurrencyMax };
 }
 
-/** Waits for a place of a subject; false when the time is over or nobody waits any more. */
-function turn(subject: Subject, ms: number, signal: AbortSignal): Promise<boolean> {
+/** Waits for a place of a subject; false when the time is over or nobody waits any more. Whoever had its turn stays the first. */
+function turn(subject: Subject, isFirst: boolean, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (hasTurn: boolean) => {
       clearTimeout(timer);
@@ -179,7 +372,8 @@ function turn(subject: Subject, ms: number, signal: AbortSignal): Promise<boolea
     const onAbort = () => end(false);
     const timer = setTimeout(() => end(false), ms);
     signal.addEventListener('abort', onAbort, { once: true });
-    subject.waiting.push(onTurn);
+    if (isFirst) subject.waiting.push(onTurn);
+    else subject.waiting.unshift(onTurn);
     subject.wakeNext();
   });
 }

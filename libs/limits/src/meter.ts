@@ -1,10 +1,21 @@
 import { calendarSpan, type PlanPeriod } from './plan-period.js';
-import { RollingWindow } from './rolling-window.js';
+import { BUCKETS, RollingWindow } from './rolling-window.js';
 
 /** A point in time, by both clocks. */
 export interface Instant {
   readonly wallMs: number;
   readonly monotonicMs: number;
+}
+
+/** How replicas count the same together. */
+export interface SharedForm {
+  readonly k: 'rolling' | 'calendar' | 'total';
+  /** Milliseconds of a bucket. */
+  readonly b?: number;
+  /** Wall clock; when the part of the calendar began. */
+  readonly e?: number;
+  /** How long it is kept when nobody counts any more. */
+  readonly ttl: number;
 }
 
 /** Counts what was used over a period. */
@@ -13,11 +24,18 @@ export interface Meter {
   add(amount: number, now: Instant): void;
   /** What was used before, as the log tells it. @param atMs wall clock */
   addPast(amount: number, atMs: number, now: Instant): void;
+  /** What is in it, as ages in milliseconds and amounts. */
+  entries(now: Instant): [ageMs: number, amount: number][];
   /** How long the period is that is counted now; null: since ever. */
   periodMs(now: Instant): number | null;
   /** Wall clock; when no more than so much will be left of what is used now. null: never by itself. */
   resetsAtMs(amount: number, now: Instant): number | null;
+  sharedForm(now: Instant): SharedForm;
 }
+
+const HOUR_MS = 3_600_000;
+/** What nobody has used for so long is read from the log when somebody does. */
+const TOTAL_TTL_MS = 35 * 24 * HOUR_MS;
 
 /** @param period null: since ever */
 export function meterFor(period: PlanPeriod | null): Meter {
@@ -27,9 +45,11 @@ export function meterFor(period: PlanPeriod | null): Meter {
 
 class RollingMeter implements Meter {
   private readonly window: RollingWindow;
+  private readonly form: SharedForm;
 
   constructor(periodMs: number) {
     this.window = new RollingWindow(periodMs);
+    this.form = { k: 'rolling', b: periodMs / BUCKETS, ttl: Math.ceil(periodMs * 1.5) + HOUR_MS };
   }
 
   periodMs(): number {
@@ -48,8 +68,16 @@ class RollingMeter implements Meter {
     this.window.add(amount, Math.min(monotonicMs, monotonicMs - (wallMs - atMs)));
   }
 
+  entries({ monotonicMs }: Instant): [number, number][] {
+    return this.window.entries(monotonicMs);
+  }
+
   resetsAtMs(amount: number, { wallMs, monotonicMs }: Instant): number {
     return wallMs + this.window.msUntilAtMost(amount, monotonicMs);
+  }
+
+  sharedForm(): SharedForm {
+    return this.form;
   }
 }
 
@@ -77,6 +105,11 @@ class CalendarMeter implements Meter {
     if (atMs >= this.startMs) this.amount += amount;
   }
 
+  entries({ wallMs }: Instant): [number, number][] {
+    this.advance(wallMs);
+    return [[0, this.amount]];
+  }
+
   periodMs({ wallMs }: Instant): number {
     this.advance(wallMs);
     return this.endMs - this.startMs;
@@ -85,6 +118,11 @@ class CalendarMeter implements Meter {
   resetsAtMs(_amount: number, { wallMs }: Instant): number {
     this.advance(wallMs);
     return this.endMs;
+  }
+
+  sharedForm({ wallMs }: Instant): SharedForm {
+    this.advance(wallMs);
+    return { k: 'calendar', e: this.startMs, ttl: this.endMs - this.startMs + 48 * HOUR_MS };
   }
 
   private advance(wallMs: number): void {
@@ -111,6 +149,10 @@ class TotalMeter implements Meter {
     this.amount += amount;
   }
 
+  entries(): [number, number][] {
+    return [[0, this.amount]];
+  }
+
   periodMs(): null {
     return null;
   }
@@ -118,4 +160,10 @@ class TotalMeter implements Meter {
   resetsAtMs(): null {
     return null;
   }
+
+  sharedForm(): SharedForm {
+    return TOTAL_FORM;
+  }
 }
+
+const TOTAL_FORM: SharedForm = { k: 'total', ttl: TOTAL_TTL_MS };

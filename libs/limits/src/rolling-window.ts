@@ -1,4 +1,5 @@
-const BUCKETS = 240;
+/** How finely a rolling window knows its time. */
+export const BUCKETS = 240;
 
 /**
  * How much came in within the last so many milliseconds, in 240 buckets: what leaves is known to a 240th of the period. Time is
@@ -30,6 +31,18 @@ export class RollingWindow {
     this.amounts[index] = (this.amounts[index] ?? 0) + amount;
     this.sum += amount;
     if (amount > 0 && bucket > this.newestFilled) this.newestFilled = bucket;
+  }
+
+  /** What is in it, as ages in milliseconds and amounts. */
+  entries(nowMs: number): [ageMs: number, amount: number][] {
+    this.advance(nowMs);
+    const entries: [number, number][] = [];
+    for (let age = BUCKETS - 1; age >= 0; age--) {
+      const amount = this.amounts[slotOf(this.newest - age)] ?? 0;
+      if (amount !== 0)
+        entries.push([Math.max(0, nowMs - (this.newest - age) * this.bucketMs - this.bucketMs / 2), amount]);
+    }
+    return entries;
   }
 
   /** Milliseconds until no more than so much is left of what is in the window now. */

@@ -1,5 +1,6 @@
+import { HeldRule, type ReplicaView } from './held-rule.js';
 import { amountOf, type Demand, type LimitRule, type SubjectLimits } from './limit-rule.js';
-import { type Instant, type Meter, meterFor } from './meter.js';
+import type { Instant } from './meter.js';
 
 /** How a rule stands. */
 export interface RuleState {
@@ -21,37 +22,38 @@ export interface RuleRefusal {
   readonly isOnlyHeld: boolean;
 }
 
-/** A rule with what has been used of it. */
-export interface HeldRule {
-  readonly id: string;
-  rule: LimitRule;
-  readonly meter: Meter;
-  reserved: number;
-}
-
 /** What a call holds of a subject's rules. */
 export type Holds = ReadonlyMap<HeldRule, number>;
 
 /** Someone for whom limits count: a key, a group. */
 export class Subject {
+  /** Calls of this replica. */
   inFlight = 0;
   /** Whoever waits for one of its places, in the order in which they came. */
   readonly waiting: (() => void)[] = [];
-  private held: HeldRule[] = [];
+  /** The places are taken, though not by calls of this replica. */
+  isFullElsewhere = false;
+  private held: readonly HeldRule[] = [];
   private concurrencyLimit = Infinity;
 
-  /** @param scope first part of the ids of its rules */
-  constructor(readonly scope: string) {}
+  /**
+   * @param scope first part of the ids of its rules
+   * @param key what replicas call it
+   */
+  constructor(
+    readonly scope: string,
+    readonly key: string,
+  ) {}
 
   /** Takes on what is configured now; what has been used stays. Returns the rules whose past is not known yet. */
   adopt({ rules, concurrencyMax }: SubjectLimits): HeldRule[] {
-    const before = new Map(this.held.map((held) => [keyOf(held.rule), held]));
+    const before = new Map(this.held.map((held) => [ruleKey(held.rule), held]));
     const fresh: HeldRule[] = [];
     this.held = rules.map((rule) => {
-      const same = before.get(keyOf(rule));
+      const same = before.get(ruleKey(rule));
       // The same object: calls that are running hold it.
       if (same) return Object.assign(same, { rule });
-      const held = { id: `${this.scope}.${rule.name}`, rule, meter: meterFor(rule.period), reserved: 0 };
+      const held = new HeldRule(this.scope, rule);
       fresh.push(held);
       return held;
     });
@@ -60,8 +62,12 @@ export class Subject {
     return fresh;
   }
 
+  get rules(): readonly HeldRule[] {
+    return this.held;
+  }
+
   get isFull(): boolean {
-    return this.inFlight >= this.concurrencyLimit;
+    return this.isFullElsewhere || this.inFlight >= this.concurrencyLimit;
   }
 
   /** Whether a call has to wait for its turn. */
@@ -83,29 +89,37 @@ export class Subject {
     if (!this.isFull) this.waiting.shift()?.();
   }
 
+  /** Whether the share of this replica is taken. */
+  isShareTaken(view: ReplicaView): boolean {
+    if (this.concurrencyLimit === Infinity) return false;
+    return this.inFlight >= Math.floor((this.concurrencyLimit + view.rank) / view.replicas);
+  }
+
   /**
    * The first rule that has no room for a call; null when all have. While nothing else is held, a call may begin as long as
    * anything is left: so a call that is larger than a limit is not refused for ever.
+   *
+   * @param view of a replica that has lost the others; null: there are none
    */
-  refusal(demand: Demand, now: Instant): RuleRefusal | null {
+  refusal(demand: Demand, now: Instant, view: ReplicaView | null): RuleRefusal | null {
     for (const held of this.held) {
-      const { rule, meter, reserved } = held;
-      const used = meter.used(now);
+      const { rule, reserved } = held;
+      const { used, limit } = held.share(now, view);
       const amount = amountOf(rule, demand);
-      const isUsedUp = rule.unit === 'requests' ? used + amount > rule.limit : used >= rule.limit;
-      const isOnlyHeld = !isUsedUp && reserved > 0 && used + reserved + amount > rule.limit;
+      const isUsedUp = rule.unit === 'requests' ? used + amount > limit : used >= limit;
+      const isOnlyHeld = !isUsedUp && reserved > 0 && used + reserved + amount > limit;
       if (!isUsedUp && !isOnlyHeld) continue;
-      return { state: this.stateOf(held, now, Math.max(0, rule.limit - Math.max(1, amount))), isOnlyHeld };
+      return { state: stateOf(held, now, view, Math.max(0, limit - Math.max(1, amount))), isOnlyHeld };
     }
     return null;
   }
 
   /** Holds so much until the call is settled. A request counts at once. */
-  reserve(demand: Demand, now: Instant): Holds {
+  reserve(demand: Demand, now: Instant, view: ReplicaView | null): Holds {
     this.inFlight++;
     const holds = new Map<HeldRule, number>();
     for (const held of this.held) {
-      if (held.rule.unit === 'requests') held.meter.add(1, now);
+      if (held.rule.unit === 'requests') held.add(1, now, view);
       else {
         const amount = amountOf(held.rule, demand);
         held.reserved += amount;
@@ -115,30 +129,47 @@ export class Subject {
     return holds;
   }
 
-  /** Gives back what was held, counts what was used, also of rules that came meanwhile, and frees the place. */
-  settle(holds: Holds, actual: Demand, now: Instant): void {
+  /** Undoes `reserve` for a call that may not begin after all. */
+  unreserve(holds: Holds, now: Instant): void {
     for (const [held, amount] of holds) held.reserved = Math.max(0, held.reserved - amount);
-    this.charge(actual, now);
+    for (const { rule, meter } of this.held) if (rule.unit === 'requests') meter.add(-1, now);
     this.inFlight--;
+  }
+
+  /** Gives back what was held, counts what was used, also of rules that came meanwhile, and frees the place. */
+  settle(holds: Holds, actual: Demand, now: Instant, view: ReplicaView | null): void {
+    for (const [held, amount] of holds) held.reserved = Math.max(0, held.reserved - amount);
+    this.charge(actual, now, view);
+    this.inFlight--;
+    this.isFullElsewhere = false;
     this.wakeNext();
   }
 
   /** Counts what was used. */
-  charge(actual: Demand, now: Instant): void {
-    for (const { rule, meter } of this.held) if (rule.unit !== 'requests') meter.add(amountOf(rule, actual), now);
+  charge(actual: Demand, now: Instant, view: ReplicaView | null): void {
+    for (const held of this.held) {
+      if (held.rule.unit !== 'requests') held.add(amountOf(held.rule, actual), now, view);
+    }
   }
 
-  states(now: Instant): RuleState[] {
-    return this.held.map((held) => this.stateOf(held, now, 0));
-  }
-
-  private stateOf({ id, rule, meter, reserved }: HeldRule, now: Instant, left: number): RuleState {
-    const used = meter.used(now);
-    return { id, rule, used, reserved, periodMs: meter.periodMs(now), resetsAtMs: meter.resetsAtMs(left, now) };
+  states(now: Instant, view: ReplicaView | null): RuleState[] {
+    return this.held.map((held) => stateOf(held, now, view, 0));
   }
 }
 
+/** How a rule stands. @param left of what is used now, when it is to have room again */
+export function stateOf(held: HeldRule, now: Instant, view: ReplicaView | null, left: number): RuleState {
+  return {
+    id: held.id,
+    rule: held.rule,
+    used: held.used(now, view),
+    reserved: held.held(view),
+    periodMs: held.meter.periodMs(now),
+    resetsAtMs: held.resetsAtMs(left, now, view),
+  };
+}
+
 /** A rule that counts the same over the same time goes on, whatever its limit becomes. */
-function keyOf({ name, unit, period, kind }: LimitRule): string {
+export function ruleKey({ name, unit, period, kind }: LimitRule): string {
   return JSON.stringify([kind, name, unit, period]);
 }

@@ -4,12 +4,15 @@ import { RedisConnection } from './redis.js';
 /** The connection to Redis. Configured once, at the composition root. */
 @Module({})
 export class RedisModule {
-  /** @param url null: replicas share nothing, and `RedisConnection.client` is null */
-  static forRoot(url: string | null): DynamicModule {
+  /**
+   * @param url null: replicas share nothing, and `RedisConnection.client` is null
+   * @param replicaId what this replica is called, now and after its next start
+   */
+  static forRoot(url: string | null, replicaId: string): DynamicModule {
     return {
       module: RedisModule,
       global: true,
-      providers: [{ provide: RedisConnection, useFactory: () => new RedisConnection(url) }],
+      providers: [{ provide: RedisConnection, useFactory: () => new RedisConnection(url, replicaId) }],
       exports: [RedisConnection],
     };
   }

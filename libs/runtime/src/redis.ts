@@ -10,7 +10,7 @@ const RETRY_DELAY_MS_MAX = 1_000;
 
 /**
  * The one connection to what replicas share. It is made in the background, and made again for as long as it takes: a Redis that
- * is away never keeps anybody from starting, and a command never waits for it, but fails at once (or after 20 ms when it hangs).
+ * is away never keeps anybody from starting, and a command never waits for it, but fails at once (or after 20 ms when it hangs, see `inTime`).
  */
 export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   /** null: no REDIS_URL */
@@ -19,13 +19,30 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   private isAway = false;
   private isClosed = false;
 
-  constructor(url: string | null) {
+  constructor(
+    url: string | null,
+    readonly replicaId: string,
+  ) {
     this.client = url === null ? null : this.open(url);
   }
 
   /** A command may be sent now. */
   get isReady(): boolean {
     return this.client?.status === 'ready';
+  }
+
+  /**
+   * The answer to a command, or an error after 20 ms. An answer that has come counts, even when this process was too busy to read
+   * it in time.
+   */
+  inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => setImmediate(() => reject(new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`))),
+        COMMAND_TIMEOUT_MS,
+      );
+      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 
   onModuleInit(): void {
@@ -45,7 +62,6 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
       // What was sent when a connection broke may have been done: sent again it would count twice.
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: SILENCE_MS_MAX,
       retryStrategy: (attempts) => Math.min(RETRY_DELAY_MS_MAX, 50 * 2 ** Math.min(attempts, 10)),

@@ -27,9 +27,10 @@ export class DoctorController {
   ) {}
 
   @Get()
-  diagnose(@Req() request: GatewayRequest): Diagnosis {
+  async diagnose(@Req() request: GatewayRequest): Promise<Diagnosis> {
     const { caller, record, headers, protocol, url } = request;
     record.kind = 'doctor';
+    const states = await this.limiter.currentStates(this.limiter.subjectsOf(caller.keyId, caller.group.id, null));
     const host = headers.host ?? 'localhost';
     const origin = `${protocol}://${host}`;
     const path = url.split('?', 1)[0] ?? '/';
@@ -37,7 +38,7 @@ export class DoctorController {
       object: 'doctor',
       key: { ok: true, name: caller.keyName, group: caller.group.name },
       models: this.permissions.visibleModels(caller),
-      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id, null)).map(shownLimit),
+      limits: states.map(shownLimit),
       request_encodings: ['zstd', 'gzip', 'br', 'deflate'],
       websocket: false,
       url: { used: origin + path, configure: `${origin}/v1` },

@@ -29,6 +29,7 @@ export class ExplainController {
       Object.entries(body.headers).map(([name, value]) => [name.toLowerCase(), value]),
     );
     const call = { model: body.model, headers, promptCacheKey: body.prompt_cache_key ?? null };
+    await this.explainer.askReplicas(caller, body.model);
     return this.explainer.explain(caller, call, checks);
   }
 

@@ -35,6 +35,11 @@ export class Explainer {
     private readonly limiter: Limiter,
   ) {}
 
+  /** Asks the other replicas how the limits stand, before an explanation. */
+  async askReplicas({ keyId, group }: ExplainedCaller, model: string): Promise<void> {
+    await this.limiter.currentStates(this.limiter.subjectsOf(keyId, group.id, this.catalog.find(model)?.name ?? model));
+  }
+
   /** @param before checks that came earlier, such as that of the key; the first that did not pass decides */
   explain(caller: ExplainedCaller | null, call: ExplainedCall, before: readonly ExplainCheck[] = []): Explanation {
     const { model } = call;

@@ -25,6 +25,8 @@ const HELD_WAIT_MS = 2_000;
 /** An answer may well be larger than the mean. */
 const OUTPUT_MARGIN = 2;
 const LEARNING_RATE = 0.1;
+/** How much of the largest answer is remembered from one to the next. */
+const LARGEST_KEPT = 0.98;
 const MODELS_MAX = 1_000;
 
 /** What a call holds of its limits; given back when its record closes, however that comes about. */
@@ -43,7 +45,8 @@ class HeldLimits implements Holding {
 /** Holds calls to what their key and their group may use. */
 @Injectable()
 export class CallLimits {
-  private readonly meanOutput = new Map<string, number>();
+  /** Output tokens of answers, by model. */
+  private readonly usualOutput = new Map<string, { mean: number; largest: number }>();
 
   constructor(
     private readonly limiter: Limiter,
@@ -63,7 +66,10 @@ export class CallLimits {
     if (subjects.length === 0) return null;
     const demand = this.demandOf(call, subjects);
     if (subjects.some(({ isBusy }) => isBusy)) return this.admitInTurn(request, reply, subjects, demand);
-    this.take(caller, record, { subjects, demand, admitted: this.limiter.admit(subjects, demand) });
+    if (this.limiter.isShared) return this.admitShared(request, reply, subjects, demand);
+    const admitted = this.limiter.admit(subjects, demand);
+    if (areTakenElsewhere(admitted)) return this.admitInTurn(request, reply, subjects, demand);
+    this.take(caller, record, { subjects, demand, admitted });
     return null;
   }
 
@@ -86,6 +92,19 @@ export class CallLimits {
     if (usage.outputTokens > 0) this.learn(record.model ?? '', usage);
     const { inputTokens, outputTokens } = usage;
     return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: Number(cost ?? 0n) };
+  }
+
+  /** The body is here: nobody reads from the client while Redis answers, which takes 20 ms at most. */
+  private async admitShared(
+    request: GatewayRequest,
+    reply: FastifyReply,
+    subjects: readonly Subject[],
+    demand: Demand,
+  ): Promise<void> {
+    const admitted = await this.limiter.admitShared(subjects, demand);
+    if (areTakenElsewhere(admitted)) return this.admitInTurn(request, reply, subjects, demand);
+    if (reply.raw.destroyed) giveBack(admitted);
+    else this.take(request.caller, request.record, { subjects, demand, admitted });
   }
 
   private async admitInTurn(
@@ -125,16 +144,21 @@ export class CallLimits {
     return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: costOf(inputTokens, outputTokens, price) };
   }
 
+  /** As much as the call allows itself; else what answers of the model may well have. */
   private outputTokensOf({ model, maxOutputTokens }: ResponseCall): number {
-    const mean = this.meanOutput.get(model);
-    const usual = mean === undefined ? OUTPUT_TOKENS_DEFAULT : Math.ceil(mean * OUTPUT_MARGIN);
-    return Math.min(usual, maxOutputTokens ?? Infinity);
+    if (maxOutputTokens !== null) return maxOutputTokens;
+    const usual = this.usualOutput.get(model);
+    return usual ? Math.ceil(Math.max(usual.mean * OUTPUT_MARGIN, usual.largest)) : OUTPUT_TOKENS_DEFAULT;
   }
 
   private learn(model: string, { outputTokens }: TokenUsage): void {
-    const mean = this.meanOutput.get(model);
-    if (mean === undefined && this.meanOutput.size >= MODELS_MAX) return;
-    this.meanOutput.set(model, mean === undefined ? outputTokens : mean + LEARNING_RATE * (outputTokens - mean));
+    const usual = this.usualOutput.get(model);
+    if (usual) {
+      usual.mean += LEARNING_RATE * (outputTokens - usual.mean);
+      usual.largest = Math.max(outputTokens, usual.largest * LARGEST_KEPT);
+    } else if (this.usualOutput.size < MODELS_MAX) {
+      this.usualOutput.set(model, { mean: outputTokens, largest: outputTokens });
+    }
   }
 }
 
@@ -142,6 +166,11 @@ interface Admitted {
   readonly subjects: readonly Subject[];
   readonly demand: Demand;
   readonly admitted: Admittance;
+}
+
+/** The places are taken by calls of other replicas. */
+function areTakenElsewhere(admitted: Admittance): boolean {
+  return 'refusal' in admitted && admitted.refusal.kind === 'concurrency';
 }
 
 function giveBack(admitted: Admittance | null): void {

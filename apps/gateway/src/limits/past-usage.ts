@@ -1,11 +1,14 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
 import { PrismaService } from '@app/database';
-import { type FreshRule, Limiter } from '@app/limits';
+import { type FreshRule, Limiter, type PastUse } from '@app/limits';
 
 const HOUR_MS = 3_600_000;
 /** No window is longer. */
 const PAST_DAYS_MAX = 366;
 const RETRY_MS = 2_000;
+/** By then the rows of calls that ended before are in the log. */
+const ROWS_WRITTEN_MS = 300;
 
 interface UsedInHour {
   readonly id: string;
@@ -36,8 +39,9 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /** @throws what the database throws: without it nobody knows what is left */
   async onApplicationBootstrap(): Promise<void> {
+    await this.limiter.join();
     this.isStarted = true;
-    await this.load(this.fresh.splice(0));
+    await this.load(this.fresh.splice(0), true);
   }
 
   onApplicationShutdown(): void {
@@ -53,7 +57,9 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   private async loadLater(): Promise<void> {
     const rules = this.fresh.splice(0);
     try {
-      await this.load(rules);
+      // Those that were counted already must not be missed; a few may count twice.
+      if (rules.some(({ cause }) => cause !== 'new')) await delay(ROWS_WRITTEN_MS, undefined, { ref: false });
+      await this.load(rules, false);
     } catch (error) {
       this.logger.error(`what was used before is not known yet: ${String(error)}`);
       this.fresh.push(...rules);
@@ -64,13 +70,18 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
     }
   }
 
-  private async load(rules: readonly FreshRule[]): Promise<void> {
+  private async load(rules: readonly FreshRule[], isStart: boolean): Promise<void> {
     // A model's limits are by the minute only.
     for (const scope of ['group', 'key'] as const) {
       const ofScope = rules.filter((rule) => rule.scope === scope);
       if (ofScope.length === 0) continue;
       const used = await this.read(scope, ofScope);
-      for (const fresh of ofScope) fill(fresh, used, this.limiter.now().wallMs);
+      const nowMs = this.limiter.now().wallMs;
+      const looked = ofScope.map((fresh) => ({ fresh, past: pastOf(fresh, used, nowMs) }));
+      await this.limiter.takePast(looked, isStart).catch((error: unknown) => {
+        // Whoever needs it finds that it is not there, and asks again.
+        this.logger.warn(`the other replicas were not told what was used before: ${String(error)}`);
+      });
     }
   }
 
@@ -91,10 +102,9 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 }
 
-function fill(fresh: FreshRule, used: readonly UsedInHour[], nowMs: number): void {
-  for (const row of used) {
-    if (row.id !== fresh.id) continue;
-    const endMs = Math.min(nowMs, row.starts_at.getTime() + HOUR_MS - 1);
-    fresh.addPast(Number(row[fresh.rule.unit]), endMs);
-  }
+function pastOf({ id, rule }: FreshRule, used: readonly UsedInHour[], nowMs: number): PastUse[] {
+  return used
+    .filter((row) => row.id === id)
+    .map((row) => ({ amount: Number(row[rule.unit]), atMs: Math.min(nowMs, row.starts_at.getTime() + HOUR_MS - 1) }))
+    .filter(({ amount }) => amount > 0);
 }

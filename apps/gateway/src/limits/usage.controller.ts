@@ -17,12 +17,13 @@ export class CallerUsageController {
   constructor(private readonly limiter: Limiter) {}
 
   @Get()
-  usage(@Req() { caller, record }: GatewayRequest): CallerUsage {
+  async usage(@Req() { caller, record }: GatewayRequest): Promise<CallerUsage> {
     record.kind = 'usage';
+    const states = await this.limiter.currentStates(this.limiter.subjectsOf(caller.keyId, caller.group.id, null));
     return {
       object: 'usage',
       key: { name: caller.keyName, group: caller.group.name },
-      limits: this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id, null)).map(shownLimit),
+      limits: states.map(shownLimit),
     };
   }
 }

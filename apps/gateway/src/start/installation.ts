@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { moveOlderKeys } from '@app/compaction';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import type { Settings } from '@app/runtime';
@@ -9,6 +9,7 @@ import { StartupError } from './startup-error.js';
 
 const MASTER_KEY_FILE = 'master-key';
 const ADMIN_TOKEN_FILE = 'admin-token.sha256';
+const REPLICA_ID_FILE = 'replica-id';
 const FINGERPRINT_SETTING = 'master_key_fingerprint';
 
 /** The key that seals credentials: from MASTER_KEY, else made once and kept in DATA_DIR. */
@@ -18,6 +19,15 @@ export function masterKeyOf(settings: Settings, dataDir: DataDir): Buffer {
   if (kept) return Buffer.from(kept, 'base64');
   const made = randomBytes(32);
   dataDir.write(MASTER_KEY_FILE, made.toString('base64'));
+  return made;
+}
+
+/** What this gateway is called among its replicas; kept, so that after a crash it can take back what it held. */
+export function replicaIdOf(dataDir: DataDir): string {
+  const kept = dataDir.read(REPLICA_ID_FILE);
+  if (kept) return kept;
+  const made = randomUUID();
+  dataDir.write(REPLICA_ID_FILE, made);
   return made;
 }
 
