@@ -4,7 +4,7 @@ import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
 import { JournalModule } from '@app/journal';
 import { KeysModule } from '@app/keys';
-import { RuntimeModule } from '@app/runtime';
+import { RedisModule, RuntimeModule } from '@app/runtime';
 import { UpstreamsModule } from '@app/upstreams';
 import { AdminModule } from './admin/admin.module.js';
 import { ConsoleController } from './console/console.controller.js';
@@ -22,6 +22,8 @@ import { StoredModule } from './stored/stored.module.js';
 /** What a gateway is made of, besides its code. */
 export interface GatewayIdentity {
   databaseUrl: string;
+  /** null: replicas share nothing but the database */
+  redisUrl: string | null;
   /** 32 bytes */
   masterKey: Buffer;
   adminToken: AdminTokenHash;
@@ -53,11 +55,13 @@ export interface GatewayIdentity {
  */
 @Module({})
 export class GatewayModule {
-  static forRoot({ databaseUrl, masterKey, answerLimits, upstreamPrivateCidrs }: GatewayIdentity): DynamicModule {
+  static forRoot(identity: GatewayIdentity): DynamicModule {
+    const { databaseUrl, redisUrl, masterKey, answerLimits, upstreamPrivateCidrs } = identity;
     return {
       module: GatewayModule,
       imports: [
         DatabaseModule.forRoot(databaseUrl),
+        RedisModule.forRoot(redisUrl),
         UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
         CompactionModule.forRoot(masterKey),
         RuntimeModule,

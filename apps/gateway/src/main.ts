@@ -46,6 +46,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
   const app = await createGateway(
     {
       databaseUrl: database.url,
+      redisUrl: settings.redisUrl,
       masterKey,
       adminToken: adminToken.hash,
       answerLimits: settings,

@@ -2,6 +2,8 @@ export { BatchWriter, type BatchWriterOptions } from './batch-writer.js';
 export { Clock } from './clock.js';
 export { holdWhileWriting, PooledBuffer, pooledMemoryOf } from './pooled-buffer.js';
 export { isProcessAlive, isProgramAlive } from './process-alive.js';
+export { RedisConnection } from './redis.js';
+export { RedisModule } from './redis.module.js';
 export { readSettings, type Settings, SettingsError } from './settings.js';
 export { RuntimeModule } from './runtime.module.js';
 export { SecretBox } from './secret-box.js';

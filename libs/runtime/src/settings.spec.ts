@@ -6,6 +6,7 @@ describe('readSettings', () => {
       host: '127.0.0.1',
       port: 8080,
       databaseUrl: null,
+      redisUrl: null,
       masterKey: null,
       demo: 'auto',
       logLevel: 'info',
@@ -18,8 +19,8 @@ describe('readSettings', () => {
   });
 
   it('says which variables have no effect yet', () => {
-    expect(readSettings({ REDIS_URL: 'redis://x', UPSTREAM_PRIVATE_CIDRS: '10.0.0.0/8' }).withoutEffect).toEqual([
-      'REDIS_URL',
+    expect(readSettings({ REDIS_URL: 'redis://x', TOLLGATE_CONFIG: 'tollgate.yaml' }).withoutEffect).toEqual([
+      'TOLLGATE_CONFIG',
     ]);
   });
 

@@ -74,6 +74,8 @@ export interface Settings {
   readonly isLoopback: boolean;
   /** null: start the embedded PostgreSQL */
   readonly databaseUrl: string | null;
+  /** null: replicas share nothing but the database */
+  readonly redisUrl: string | null;
   readonly dataDir: string;
   readonly masterKey: Buffer | null;
   /** The key that this database's secrets are sealed under, when `masterKey` is to take its place. */
@@ -97,7 +99,7 @@ export interface Settings {
 }
 
 /** Variables of the contract whose feature comes with a later release: they are checked, and said to be without effect. */
-const NOT_YET_USED = ['REDIS_URL', 'TOLLGATE_CONFIG'] as const;
+const NOT_YET_USED = ['TOLLGATE_CONFIG'] as const;
 
 const LOOPBACK_CIDRS = ['127.0.0.0/8', '::1/128'];
 
@@ -117,6 +119,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     port: data.PORT,
     isLoopback,
     databaseUrl: data.DATABASE_URL ?? null,
+    redisUrl: data.REDIS_URL ?? null,
     dataDir: resolve(data.DATA_DIR),
     previousMasterKey: data.MASTER_KEY_PREVIOUS ? Buffer.from(data.MASTER_KEY_PREVIOUS, 'base64') : null,
     masterKey: data.MASTER_KEY ? Buffer.from(data.MASTER_KEY, 'base64') : null,
