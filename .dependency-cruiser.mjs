@@ -13,6 +13,7 @@ const libs = {
   journal: ['models', 'protocol', 'contract', 'database', 'runtime'],
   usage: ['database', 'runtime'],
   'stored-responses': ['protocol', 'database', 'runtime'],
+  alerts: ['upstreams', 'contract', 'database', 'runtime'],
   compaction: ['upstreams', 'protocol', 'database', 'runtime'],
 };
 const apps = {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ALERT_TYPES } from '../libs/contract/src/index.js';
 import { ERROR_CATALOGUE } from '../libs/protocol/src/index.js';
 import { environment } from '../libs/runtime/src/settings.js';
 
@@ -30,6 +31,13 @@ describe('docs/errors.md', () => {
     ]);
     const catalogue = Object.entries(ERROR_CATALOGUE).map(([code, { status, type }]) => [code, status, type]);
     expect(documented.toSorted()).toEqual(catalogue.toSorted());
+  });
+});
+
+describe('docs/alerts.md', () => {
+  it('lists exactly the types of alerts', () => {
+    const documented = rowsOf(read('docs/alerts.md')).map(([type]) => bare(type));
+    expect(documented.toSorted()).toEqual([...ALERT_TYPES].toSorted());
   });
 });
 

@@ -279,6 +279,15 @@ describe('the description of the API', () => {
     );
     expect(routes.toSorted()).toEqual(
       [
+        'delete /webhooks/{id}',
+        'get /alerts',
+        'get /webhooks',
+        'get /webhooks/{id}',
+        'get /webhooks/{id}/deliveries',
+        'patch /webhooks/{id}',
+        'post /webhooks',
+        'post /webhooks/{id}/rotate',
+        'post /webhooks/{id}/test',
         'delete /groups/{id}',
         'delete /keys/{id}',
         'delete /models/{id}',

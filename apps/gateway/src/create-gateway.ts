@@ -1,11 +1,13 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { Alerts, WebhookDeliverer } from '@app/alerts';
 import { RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
+import { showAlerts } from './health/alert-metrics.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
 import { Lifecycle } from './health/lifecycle.js';
 import { admitRequests } from './http/admit.hook.js';
@@ -50,6 +52,7 @@ export async function createGateway(
     adminToken: identity.adminToken,
     lifecycle: app.get(Lifecycle),
   });
+  showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
   admitRequests(fastify, { metrics: app.get(GatewayMetrics), inFlightMax });
   const { server } = fastify;
   // A client may close its side behind its request (RFC 9112 §9.6); client-departure.ts tells it from one that has left.
@@ -68,7 +71,7 @@ export async function createGateway(
 function documentAdminApi(app: NestFastifyApplication): void {
   const config = new DocumentBuilder()
     .setTitle('Tollgate admin API')
-    .setDescription('Keys, groups, models, upstreams, the request log and usage totals.')
+    .setDescription('Keys, groups, models, upstreams, the request log, usage totals, alerts and webhooks.')
     .setVersion('1')
     .addBearerAuth()
     .build();

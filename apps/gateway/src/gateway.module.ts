@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { AlertsModule } from '@app/alerts';
 import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
 import { JournalModule } from '@app/journal';
@@ -66,6 +67,7 @@ export class GatewayModule {
         RedisModule.forRoot(redisUrl, replicaId),
         UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
         CompactionModule.forRoot(masterKey),
+        AlertsModule.forRoot(masterKey),
         RuntimeModule,
         KeysModule,
         JournalModule,

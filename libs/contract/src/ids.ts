@@ -1,6 +1,15 @@
 import { z } from 'zod';
 
-const PREFIXES = { key: 'key', group: 'grp', model: 'mdl', upstream: 'ups', request: 'req' } as const;
+const PREFIXES = {
+  key: 'key',
+  group: 'grp',
+  model: 'mdl',
+  upstream: 'ups',
+  request: 'req',
+  webhook: 'whk',
+  alert: 'alr',
+  delivery: 'dlv',
+} as const;
 
 export type IdKind = keyof typeof PREFIXES;
 

@@ -1,3 +1,4 @@
+export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
@@ -10,3 +11,13 @@ export { ListRequestsQuery, Request, RequestList } from './requests.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';
 export { Usage, UsageQuery } from './usage.js';
+export {
+  CreateWebhook,
+  IssuedWebhook,
+  RotateWebhook,
+  UpdateWebhook,
+  Webhook,
+  WebhookDelivery,
+  WebhookDeliveryList,
+  WebhookList,
+} from './webhooks.js';

@@ -29,9 +29,8 @@ export async function checkBaseUrl(
 ): Promise<{ readonly baseUrl: string } | { readonly problem: string }> {
   const baseUrl = normalizeBaseUrl(text);
   if (baseUrl === null) return { problem: NO_BASE_URL };
-  const url = new URL(baseUrl);
-  const refusal = await policy.refusal(serviceOf(url), hostOf(url), RESOLVE_LIMIT_MS);
-  return refusal === null || refusal === 'unresolved' ? { baseUrl } : { problem: refusal };
+  const refusal = await addressRefusal(new URL(baseUrl), policy);
+  return refusal === null ? { baseUrl } : { problem: refusal };
 }
 
 /** What is wrong with a proxy's URL that somebody enters; null when nothing is. Unlike a base URL it may name a user. */
@@ -40,6 +39,14 @@ export async function checkProxyUrl(text: string, policy: AddressPolicy): Promis
   if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.pathname.length > 1) {
     return 'must be an http(s) URL without path, query or fragment';
   }
+  return addressRefusal(url, policy);
+}
+
+/**
+ * Why the address of a URL that somebody enters must not be connected to, as the rest of a sentence that begins with the
+ * field's name; null: it may, or its name cannot be resolved now.
+ */
+export async function addressRefusal(url: URL, policy: AddressPolicy): Promise<string | null> {
   const refusal = await policy.refusal(serviceOf(url), hostOf(url), RESOLVE_LIMIT_MS);
   return refusal === 'unresolved' ? null : refusal;
 }

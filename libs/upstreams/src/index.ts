@@ -1,7 +1,7 @@
 export type { AttemptFailure, AttemptReport } from './attempt-failure.js';
-export { AddressPolicy } from './address-policy.js';
+export { AddressDeniedError, AddressPolicy } from './address-policy.js';
 export { type AnswerSink, Forwarding, type ForwardedCall, type TransportError } from './forwarding.js';
-export { checkBaseUrl, checkProxyUrl } from './base-url.js';
+export { addressRefusal, checkBaseUrl, checkProxyUrl } from './base-url.js';
 export { type RankedCandidate, Routing, type RoutingQuery, type Standing } from './routing.js';
 export type { Candidate, CompactionMode, StreamMode, Upstream, UpstreamKind } from './upstream.js';
 export { type Circuit, type HealthReport, UpstreamHealth } from './upstream-health.js';
@@ -9,5 +9,6 @@ export { UpstreamDirectory } from './upstream-directory.js';
 export { UpstreamsModule } from './upstreams.module.js';
 export { type UpstreamInput, type UpstreamRow, UpstreamsService } from './upstreams.service.js';
 export { UpstreamCredentials } from './upstream-credentials.js';
+export { makeUpstreamPool } from './upstream-pool.js';
 export { probeUpstream, type UpstreamProbe } from './upstream-probe.js';
 export { resealUpstreams } from './reseal.js';

@@ -5,6 +5,7 @@ import { KeysModule } from '@app/keys';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
 import { UsageModule } from '@app/usage';
+import { AlertsController } from './alerts.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
@@ -12,6 +13,7 @@ import { RequestsController } from './requests.controller.js';
 import { SettingsController } from './settings.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
+import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
   imports: [GroupsModule, JournalModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
@@ -23,6 +25,8 @@ import { UsageController } from './usage.controller.js';
     RequestsController,
     UsageController,
     SettingsController,
+    AlertsController,
+    WebhooksController,
   ],
 })
 export class AdminModule {}

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { resealWebhooks, WebhookSecrets } from '@app/alerts';
 import { moveOlderKeys } from '@app/compaction';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import type { Settings } from '@app/runtime';
@@ -71,6 +72,7 @@ export async function adoptMasterKey(prisma: PrismaService, masterKey: Buffer, p
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('tollgate_master_key'))`;
     if ((await readSetting(tx, FINGERPRINT_SETTING)) === fingerprint) return;
     await resealUpstreams(tx, new UpstreamCredentials(previous), new UpstreamCredentials(masterKey));
+    await resealWebhooks(tx, new WebhookSecrets(previous), new WebhookSecrets(masterKey));
     await moveOlderKeys(tx, previous, masterKey);
     await writeSetting(tx, FINGERPRINT_SETTING, fingerprint);
   });
