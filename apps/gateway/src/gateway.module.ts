@@ -2,7 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
-import { JournalModule } from '@app/journal';
+import { JournalModule, type JournalOptions } from '@app/journal';
 import { KeysModule } from '@app/keys';
 import { RuntimeModule } from '@app/runtime';
 import { UpstreamsModule } from '@app/upstreams';
@@ -26,6 +26,7 @@ export interface GatewayIdentity {
   masterKey: Buffer;
   adminToken: AdminTokenHash;
   answerLimits: AnswerLimits;
+  journal: JournalOptions;
   /** Private networks in which upstreams may be. */
   upstreamPrivateCidrs: readonly string[];
 }
@@ -48,12 +49,19 @@ export interface GatewayIdentity {
  *     or stored/stored.controller.ts → stored.proxy.ts, for responses that are there already
  *       a. stored-responses           does the caller's group own the id, and who holds it    else 404
  *       b. to that upstream by d and e of above; nothing is accounted twice
+ *       journal/request-journal     holds it from d on, and its end before the client sees that
  *  5. journal/request-log         into PostgreSQL, later, in batches
  *  Any throw → http/error.filter.ts
  */
 @Module({})
 export class GatewayModule {
-  static forRoot({ databaseUrl, masterKey, answerLimits, upstreamPrivateCidrs }: GatewayIdentity): DynamicModule {
+  static forRoot({
+    databaseUrl,
+    masterKey,
+    answerLimits,
+    journal,
+    upstreamPrivateCidrs,
+  }: GatewayIdentity): DynamicModule {
     return {
       module: GatewayModule,
       imports: [
@@ -62,7 +70,7 @@ export class GatewayModule {
         CompactionModule.forRoot(masterKey),
         RuntimeModule,
         KeysModule,
-        JournalModule,
+        JournalModule.forRoot(journal),
         HealthModule,
         ResponsesModule.forRoot(answerLimits),
         CallLimitsModule,

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import { GroupsModule } from '@app/groups';
-import { JournalModule } from '@app/journal';
 import { KeysModule } from '@app/keys';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
@@ -14,7 +13,7 @@ import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
 
 @Module({
-  imports: [GroupsModule, JournalModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
+  imports: [GroupsModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
   controllers: [
     KeysController,
     GroupsController,

@@ -48,6 +48,8 @@ export function refusalAnswer(
 ): FinalAnswer {
   record.errorCode = summary?.errorCode ?? null;
   record.errorMessage = summary?.errorMessage ?? `the upstream answered ${status}`;
+  record.status = status;
+  record.noteEnding();
   const isReadable = summary !== null && summary.errorMessage !== null;
   const body = isReadable ? bytes : wrappedRefusal(status, headers, bytes, summary !== null);
   // What an upstream does not implement is nothing that a client should try again.
