@@ -12,14 +12,16 @@ export type Outage = 'stopped' | 'frozen' | 'read_only';
 export class OwnPostgres {
   private constructor(
     private readonly folder: string,
+    private readonly isThrowAway: boolean,
     private server: EmbeddedPostgres,
     private readonly cable: Cable,
   ) {}
 
-  static async start(): Promise<OwnPostgres> {
+  /** @param isThrowAway faster, but what it has committed may be lost when it crashes */
+  static async start(isThrowAway = true): Promise<OwnPostgres> {
     const folder = temporaryFolder();
-    const server = await startEmbeddedPostgres({ dataDir: folder, database: 'tollgate', isThrowAway: true });
-    return new OwnPostgres(folder, server, await Cable.to('127.0.0.1', Number(new URL(server.url).port)));
+    const server = await startEmbeddedPostgres({ dataDir: folder, database: 'tollgate', isThrowAway });
+    return new OwnPostgres(folder, isThrowAway, server, await Cable.to('127.0.0.1', Number(new URL(server.url).port)));
   }
 
   /** Where it is, whatever becomes of it. */
@@ -66,7 +68,8 @@ export class OwnPostgres {
   }
 
   private async restart(): Promise<void> {
-    this.server = await startEmbeddedPostgres({ dataDir: this.folder, database: 'tollgate', isThrowAway: true });
+    const { folder: dataDir, isThrowAway } = this;
+    this.server = await startEmbeddedPostgres({ dataDir, database: 'tollgate', isThrowAway });
     this.cable.moveTo('127.0.0.1', Number(new URL(this.server.url).port));
   }
 
