@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { toPublicId } from '@app/contract';
 import { PrismaService } from '@app/database';
-import { BatchWriter, timeOfId } from '@app/runtime';
+import { BatchWriter, Clock, timeOfId } from '@app/runtime';
 import { idIn } from './journal-format.js';
 import type { JournaledRow } from './journal-reader.js';
 import { RequestJournal } from './request-journal.js';
@@ -82,6 +82,7 @@ export class RequestLog implements OnApplicationShutdown {
   constructor(
     private readonly prisma: PrismaService,
     readonly journal: RequestJournal,
+    private readonly clock: Clock,
   ) {}
 
   get rowsPending(): number {
@@ -92,10 +93,10 @@ export class RequestLog implements OnApplicationShutdown {
     return this.rowsLost + this.journal.rowsLost;
   }
 
-  /** Start of the request that has been waiting longest, wall clock; null: none waits. */
-  get oldestPendingMs(): number | null {
+  /** Time since the start of the request whose row waits longest. */
+  get oldestPendingAgeMs(): number {
     const { oldest } = this.writer;
-    return oldest ? timeOfId(idIn(oldest.text)) : null;
+    return oldest ? this.clock.now() - timeOfId(idIn(oldest.text)) : 0;
   }
 
   /**

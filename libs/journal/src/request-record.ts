@@ -164,6 +164,7 @@ export class RequestRecord {
   /** Of a refused request: the checks that led to it. */
   decision: unknown = null;
   compaction: CompactionNote | null = null;
+  /** Until the record is closed. */
   keeper: RecordKeeper | null = null;
   /** Where its keeper has it. */
   heldIn: object | null = null;
@@ -322,6 +323,7 @@ export class RequestRecord {
     this.durationMs = monotonicNowMs - this.startedMonotonicMs;
     this.settleOpen();
     this.isClosed = true;
+    this.keeper = null;
     this.holding?.settle(this);
     this.holding = null;
   }

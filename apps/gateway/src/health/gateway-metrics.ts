@@ -70,8 +70,10 @@ export class GatewayMetrics implements OnApplicationShutdown {
     gauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
     gauge('tollgate_log_rows_dropped', 'Log rows lost since start', () => log.rowsDropped);
     const { journal } = log;
-    gauge('tollgate_log_oldest_pending_seconds', 'Age of the request whose row waits longest for PostgreSQL', () =>
-      log.oldestPendingMs === null ? 0 : (Date.now() - log.oldestPendingMs) / 1000,
+    gauge(
+      'tollgate_log_oldest_pending_seconds',
+      'Age of the request whose row waits longest for PostgreSQL',
+      () => log.oldestPendingAgeMs / 1000,
     );
     gauge('tollgate_journal_bytes', 'Size of the journal on disk', () => journal.bytes);
     gauge('tollgate_journal_refusing', 'Whether new model requests are refused: full, or not writable', () =>
