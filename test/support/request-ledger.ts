@@ -68,7 +68,7 @@ export class CallingClients {
         dispatcher: this.agent,
         method: 'POST',
         headers: { authorization: `Bearer ${this.secret}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ model: 'gpt-5.5', input: `hello ${n} ${script}`, stream: isStream }),
+        body: JSON.stringify({ model: 'gpt-5.5', input: `hello ${n} ${script}`, stream: isStream, store: false }),
       });
       status = response.statusCode;
       requestId = String(response.headers['x-request-id']);
