@@ -83,18 +83,23 @@ export function openedText(record: RequestRecord): string {
 const STATUS = COLUMN_NAMES.indexOf('status');
 const SETTLEMENT = COLUMN_NAMES.indexOf('settlement');
 
-/** The text of a record `settled`: the row of a record that has not closed yet, as it would be if nothing more came. */
-export function settledText(record: RequestRecord): string {
+/** The cells of a record `settled`: the row of a record that has not closed yet, as it would be if nothing more came. */
+export function settledCells(record: RequestRecord): Cell[] {
   const cells = toCells(record);
   const { status, upstreamStatus, firstByteMs } = record;
   if (status === 0) cells[STATUS] = upstreamStatus !== null && upstreamStatus < 300 ? upstreamStatus : HTTP_OK;
   if (record.settlement === 'open') cells[SETTLEMENT] = firstByteMs === null ? 'interrupted' : 'partial';
-  return JSON.stringify(cells);
+  return cells;
 }
 
-/** The text of a record `closed`, which is what PostgreSQL is given. */
-export function closedText(record: RequestRecord): string {
-  return JSON.stringify(toCells(record));
+/** Cells that grow until the close; all others tell of what has happened. */
+const GROWING = new Set<keyof RequestRow>(['first_byte_ms', 'duration_ms', 'response_bytes', 'upstream_attempts']);
+const TELLING = COLUMN_NAMES.flatMap((name, index) => (GROWING.has(name) ? [] : [index]));
+
+/** Whether a row tells the same as one from before its close. */
+export function tellsTheSame(cells: readonly Cell[], before: readonly unknown[]): boolean {
+  for (const index of TELLING) if (cells[index] !== before[index]) return false;
+  return true;
 }
 
 /** A row of another release as one of this: by the names of its cells, as one may have more of them than the other. */

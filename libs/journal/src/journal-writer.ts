@@ -15,7 +15,7 @@ const SEGMENTS_MIN = 8;
 /** From here on no request may begin: the rest is for those that run, and for the rows of those that are refused. */
 const REFUSING_SHARE = 7 / 8;
 /** What is lost at most when the machine itself loses power. */
-const SYNC_DELAY_MS = 50;
+const SYNC_DELAY_MS = 100;
 
 /** Appends records to the journal's files, and bounds them. A disk that takes nothing is a state, never an exception. */
 export class JournalWriter {

@@ -1,9 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Clock } from '@app/runtime';
-import { closedText, openedText, settledText } from './journal-format.js';
+import { openedText, settledCells, tellsTheSame } from './journal-format.js';
 import { type JournaledRow, JournalReader } from './journal-reader.js';
 import { type JournalOptions, JournalWriter } from './journal-writer.js';
 import type { RecordKeeper, RequestRecord } from './request-record.js';
+import { toCells } from './request-row.js';
 import { RecordKind } from './segment-format.js';
 import type { Segment } from './segment.js';
 
@@ -70,16 +71,24 @@ export class RequestJournal implements RecordKeeper {
     // Whoever has asked no upstream has used nothing: its row comes with its close.
     if (record.heldIn === null && record.attempts.length === 0) return;
     record.durationMs = this.clock.monotonic() - record.startedMonotonicMs;
-    this.move(record, this.writer.append(RecordKind.settled, settledText(record), true));
+    const cells = settledCells(record);
+    const segment = this.writer.append(RecordKind.settled, JSON.stringify(cells), true);
+    record.settledCells = segment && cells;
+    this.move(record, segment);
   }
 
   /** Takes a closed record. Its row, to be told of by `done`; null when it is to be read back. */
   close(record: RequestRecord): JournaledRow | null {
-    const text = closedText(record);
+    const cells = toCells(record);
+    const text = JSON.stringify(cells);
     const { isBehind } = this.reader;
-    const segment = this.writer.append(RecordKind.closed, text, isBehind);
-    (record.heldIn as Segment | null)?.running.delete(record);
-    record.heldIn = null;
+    const heldIn = record.heldIn as Segment | null;
+    const { settledCells: settled } = record;
+    // Nearly all rows are in the journal already, but for the last bytes of the answer: that is good enough after a crash.
+    const isThere = !isBehind && settled !== null && tellsTheSame(cells, settled);
+    const segment = isThere ? heldIn : this.writer.append(RecordKind.closed, text, isBehind);
+    heldIn?.running.delete(record);
+    record.heldIn = record.settledCells = null;
     if (segment === null) return { text, segment };
     segment.rowsHeld++;
     if (!isBehind) return { text, segment };

@@ -168,6 +168,8 @@ export class RequestRecord {
   keeper: RecordKeeper | null = null;
   /** Where its keeper has it. */
   heldIn: object | null = null;
+  /** What its keeper has of its end. */
+  settledCells: readonly unknown[] | null = null;
   /** Whether the client may have seen the end of its answer. */
   isEnding = false;
   /** null: it has not been sent to an upstream, or costs nothing there. */

@@ -236,7 +236,8 @@ function toCompactionCell(note: CompactionNote): CompactionCell {
 
 /** PostgreSQL stores neither NUL nor lone surrogates: one such text would make it refuse the whole batch. */
 export function storable(text: string | null, lengthMax: number): string | null {
-  return text === null ? null : text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
+  if (text === null || (text.length <= lengthMax && text.isWellFormed() && !text.includes('\0'))) return text;
+  return text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
 }
 
 /** The same for every text inside a value that becomes JSON. */
