@@ -23,6 +23,10 @@ module.exports = {
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'] },
     { ...onPostgres, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/*.e2e-spec.ts'] },
     { ...onPostgres, displayName: 'fuzz', testMatch: ['<rootDir>/test/fuzz/*.fuzz-spec.ts'] },
+    // For half an hour: by `npm run chaos` only.
+    ...(process.env.CHAOS_REPORT
+      ? [{ ...base, displayName: 'chaos', testMatch: ['<rootDir>/test/chaos/*.chaos-spec.ts'] }]
+      : []),
     { ...onPostgres, displayName: 'codex', testMatch: ['<rootDir>/test/codex/*.codex-spec.ts'] },
   ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.cjs'],

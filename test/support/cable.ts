@@ -9,14 +9,15 @@ export class Cable {
   private constructor(
     private readonly server: Server,
     readonly port: number,
+    private target: { host: string; port: number },
   ) {}
 
   static async to(host: string, port: number): Promise<Cable> {
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const cable = new Cable(server, (server.address() as AddressInfo).port);
-    server.on('connection', (socket) => cable.plug(socket, connect(port, host)));
+    const cable = new Cable(server, (server.address() as AddressInfo).port, { host, port });
+    server.on('connection', (socket) => cable.plug(socket, connect(cable.target)));
     return cable;
   }
 
@@ -27,6 +28,11 @@ export class Cable {
 
   mend(): void {
     this.isCut = false;
+  }
+
+  /** New connections lead there. */
+  moveTo(host: string, port: number): void {
+    this.target = { host, port };
   }
 
   close(): void {

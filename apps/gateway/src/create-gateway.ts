@@ -2,7 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Alerts, WebhookDeliverer } from '@app/alerts';
-import { RequestLog } from '@app/journal';
+import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
 import { validationPipe } from './admin/validation.pipe.js';
@@ -53,7 +53,7 @@ export async function createGateway(
     lifecycle: app.get(Lifecycle),
   });
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
-  admitRequests(fastify, { metrics: app.get(GatewayMetrics), inFlightMax });
+  admitRequests(fastify, { metrics: app.get(GatewayMetrics), journal: app.get(RequestJournal), inFlightMax });
   const { server } = fastify;
   // A client may close its side behind its request (RFC 9112 §9.6); client-departure.ts tells it from one that has left.
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;

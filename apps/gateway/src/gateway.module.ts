@@ -3,7 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { AlertsModule } from '@app/alerts';
 import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
-import { JournalModule } from '@app/journal';
+import { JournalModule, type JournalOptions } from '@app/journal';
 import { KeysModule } from '@app/keys';
 import { RedisModule, RuntimeModule } from '@app/runtime';
 import { UpstreamsModule } from '@app/upstreams';
@@ -31,6 +31,7 @@ export interface GatewayIdentity {
   masterKey: Buffer;
   adminToken: AdminTokenHash;
   answerLimits: AnswerLimits;
+  journal: JournalOptions;
   /** Private networks in which upstreams may be. */
   upstreamPrivateCidrs: readonly string[];
 }
@@ -53,13 +54,14 @@ export interface GatewayIdentity {
  *     or stored/stored.controller.ts → stored.proxy.ts, for responses that are there already
  *       a. stored-responses           does the caller's group own the id, and who holds it    else 404
  *       b. to that upstream by d and e of above; nothing is accounted twice
+ *       journal/request-journal     holds it from d on, and its end before the client sees that
  *  5. journal/request-log         into PostgreSQL, later, in batches
  *  Any throw → http/error.filter.ts
  */
 @Module({})
 export class GatewayModule {
   static forRoot(identity: GatewayIdentity): DynamicModule {
-    const { databaseUrl, redisUrl, replicaId, masterKey, answerLimits, upstreamPrivateCidrs } = identity;
+    const { databaseUrl, redisUrl, replicaId, masterKey, answerLimits, journal, upstreamPrivateCidrs } = identity;
     return {
       module: GatewayModule,
       imports: [
@@ -70,7 +72,7 @@ export class GatewayModule {
         AlertsModule.forRoot(masterKey),
         RuntimeModule,
         KeysModule,
-        JournalModule,
+        JournalModule.forRoot(journal),
         HealthModule,
         ResponsesModule.forRoot(answerLimits),
         CallLimitsModule,

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from '@nestjs/common';
 import { CompactionSeal, readOlderKeys } from '@app/compaction';
@@ -12,6 +13,7 @@ import { migrate, openDatabase } from './start/database.js';
 import { DataDir } from './start/data-dir.js';
 import { setUpOnce, startDemoUpstream, workingDemoKey } from './start/first-start.js';
 import { adminTokenOf, adoptMasterKey, masterKeyOf, replicaIdOf } from './start/installation.js';
+import { recoverLog } from './start/recover-log.js';
 import type { SimulatorProcess } from './start/simulator-process.js';
 import { type Stoppable, stopOnSignal } from './start/stop-on-signal.js';
 import { StartupError } from './start/startup-error.js';
@@ -51,6 +53,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
       masterKey,
       adminToken: adminToken.hash,
       answerLimits: settings,
+      journal: { folder: join(settings.dataDir, 'journal'), bytesMax: settings.journalBytesMax },
       upstreamPrivateCidrs: settings.upstreamPrivateCidrs,
     },
     settings,
@@ -66,6 +69,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
   );
   await adoptMasterKey(prisma, masterKey, settings.previousMasterKey);
   for (const key of await readOlderKeys(prisma, masterKey)) app.get(CompactionSeal).addOlder(key);
+  await recoverLog(app);
   await app.init();
   await setUpOnce(app, settings, dataDir);
   simulator = await startDemoUpstream(app, settings);

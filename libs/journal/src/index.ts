@@ -1,12 +1,15 @@
 export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
 export { PartitionKeeper } from './partition-keeper.js';
+export { type JournalOptions } from './journal-writer.js';
+export { RequestJournal } from './request-journal.js';
 export { RequestLog } from './request-log.js';
 export {
   type Answering,
   type ClientLeftAction,
   type CompactionNote,
   type Holding,
+  type RecordKeeper,
   type RequestKind,
   RequestRecord,
   type Settlement,

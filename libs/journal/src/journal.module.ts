@@ -1,12 +1,26 @@
-import { Module } from '@nestjs/common';
-import { RuntimeModule } from '@app/runtime';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Clock, RuntimeModule } from '@app/runtime';
+import type { JournalOptions } from './journal-writer.js';
 import { PartitionKeeper } from './partition-keeper.js';
+import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
 import { RequestSearch } from './request-search.js';
 
-@Module({
-  imports: [RuntimeModule],
-  providers: [RequestLog, RequestSearch, PartitionKeeper],
-  exports: [RequestLog, RequestSearch],
-})
-export class JournalModule {}
+/** The request log and its journal. Configured once, at the composition root. */
+@Module({})
+export class JournalModule {
+  static forRoot(options: JournalOptions): DynamicModule {
+    return {
+      module: JournalModule,
+      global: true,
+      imports: [RuntimeModule],
+      providers: [
+        { provide: RequestJournal, useFactory: (clock: Clock) => new RequestJournal(options, clock), inject: [Clock] },
+        RequestLog,
+        RequestSearch,
+        PartitionKeeper,
+      ],
+      exports: [RequestJournal, RequestLog, RequestSearch],
+    };
+  }
+}

@@ -1,14 +1,23 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { toPublicId } from '@app/contract';
 import { PrismaService } from '@app/database';
-import { BatchWriter } from '@app/runtime';
+import { BatchWriter, Clock, timeOfId } from '@app/runtime';
+import { idIn } from './journal-format.js';
+import type { JournaledRow } from './journal-reader.js';
+import { RequestJournal } from './request-journal.js';
 import type { RequestRecord } from './request-record.js';
-import { ROW_COLUMNS, toBareCells, toCells } from './request-row.js';
+import { type Cell, ROW_COLUMNS, toBareCells } from './request-row.js';
 
 const ROWS_PER_BATCH_MAX = 500;
 const DELAY_MS = 100;
-/** About 1.5 KB each: what an outage of the database may cost in memory. */
-const PENDING_ROWS_MAX = 100_000;
+/** About 1 KB each: what an outage of the database may cost in memory. Further rows wait in the journal. */
+const MEMORY_ROWS_MAX = 5_000;
+/** Rows are read back as long as fewer than these wait in memory. */
+const READ_BACK_BELOW = 3 * ROWS_PER_BATCH_MAX;
+const TICK_MS = 1_000;
 const SHUTDOWN_FLUSH_MS = 10_000;
+/** A statement that a frozen server does not answer. What it does later is done twice, which is as good as once. */
+const INSERT_TIMEOUT_MS = 15_000;
 
 const COLUMN_LIST = Object.keys(ROW_COLUMNS)
   .map((name) => `"${name}"`)
@@ -48,73 +57,138 @@ WITH inserted AS (
 ), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')})
 SELECT count(*)::int AS count FROM inserted`;
 
-/** The request log's write side: closed records go into PostgreSQL in batches, each exactly once, off the hot path. */
+/**
+ * The request log's write side: closed records go into PostgreSQL in batches, each exactly once, off the hot path. Until they
+ * are there the journal has them, and while PostgreSQL is away most of them are nowhere else.
+ */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
   private readonly logger = new Logger(RequestLog.name);
-  private readonly writer = new BatchWriter<RequestRecord>({
-    write: (records) => this.write(records),
+  private readonly writer = new BatchWriter<JournaledRow>({
+    write: (rows) => this.write(rows),
     rowsPerBatchMax: ROWS_PER_BATCH_MAX,
     delayMs: DELAY_MS,
-    pendingMax: PENDING_ROWS_MAX,
-    onFailure: (error, pending) => this.logger.warn(`${pending} log rows wait for PostgreSQL: ${firstLine(error)}`),
-    onDropped: (rows) => {
-      this.rowsDropped += rows;
-      this.logger.error(`${rows} log rows were dropped: PostgreSQL is away for too long`);
-    },
+    // Whoever adds rows bounds them.
+    pendingMax: Infinity,
+    onFailure: (error) => this.logger.warn(`${this.rowsPending} log rows wait for PostgreSQL: ${firstLine(error)}`),
+    onDropped: () => undefined,
   });
+  private timer: NodeJS.Timeout | null = null;
 
   /** Since start, for metrics. */
   rowsWritten = 0;
-  rowsDropped = 0;
+  private rowsLost = 0;
 
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly prisma: PrismaService,
+    readonly journal: RequestJournal,
+    private readonly clock: Clock,
+  ) {}
 
   get rowsPending(): number {
-    return this.writer.pendingRows;
+    return this.writer.pendingRows + this.journal.rowsUnread;
+  }
+
+  get rowsDropped(): number {
+    return this.rowsLost + this.journal.rowsLost;
+  }
+
+  /** Time since the start of the request whose row waits longest. */
+  get oldestPendingAgeMs(): number {
+    const { oldest } = this.writer;
+    return oldest ? this.clock.now() - timeOfId(idIn(oldest.text)) : 0;
+  }
+
+  /**
+   * Opens the journal, and puts into PostgreSQL what a process before this one has left there. Resolves when that is done, or
+   * goes on in the background when it takes longer than `timeoutMs`.
+   *
+   * @throws Error when the journal's folder cannot be made or read
+   */
+  async recover(timeoutMs: number): Promise<void> {
+    this.journal.open();
+    this.timer = setInterval(() => this.tick(), TICK_MS).unref();
+    this.readBack();
+    const rows = this.rowsWritten;
+    await this.writer.flush(timeoutMs);
+    const { crashRows } = this.journal;
+    if (this.rowsWritten === rows) return;
+    this.logger.log(
+      `${this.rowsWritten - rows} rows came from the journal, ${crashRows} of them of requests cut by a crash`,
+    );
   }
 
   /** Takes a closed record. */
   add(record: RequestRecord): void {
-    this.writer.add(record);
+    const isMemoryFull = this.writer.pendingRows >= MEMORY_ROWS_MAX;
+    if (isMemoryFull) this.journal.fallBehind();
+    const row = this.journal.close(record);
+    if (row === null) return;
+    if (!isMemoryFull || row.segment !== null) return this.writer.add(row);
+    if (this.rowsLost++ % MEMORY_ROWS_MAX === 0) {
+      this.logger.error('log rows are lost: there is room for them neither in PostgreSQL nor in the journal');
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.writer.flush(SHUTDOWN_FLUSH_MS);
-    if (this.rowsPending > 0) this.logger.error(`${this.rowsPending} log rows could not be written before the end`);
+    if (this.timer) clearInterval(this.timer);
+    if (this.rowsPending > 0) this.logger.warn(`${this.rowsPending} log rows stay in the journal until the next start`);
+    this.journal.stop();
   }
 
-  private async write(records: readonly RequestRecord[]): Promise<void> {
+  private tick(): void {
+    this.journal.tick();
+    this.readBack();
+  }
+
+  /** Takes rows that are only in the journal, as long as there are few in memory. */
+  private readBack(): void {
+    while (this.journal.isBehind && this.writer.pendingRows < READ_BACK_BELOW) {
+      for (const row of this.journal.read(ROWS_PER_BATCH_MAX)) this.writer.add(row);
+    }
+  }
+
+  private async write(rows: readonly JournaledRow[]): Promise<void> {
+    await this.insertRows(rows);
+    this.journal.done(rows);
+    this.readBack();
+  }
+
+  private async insertRows(rows: readonly JournaledRow[]): Promise<void> {
     try {
-      await this.insert(records.map(toCells));
+      await this.insert(rows.map(({ text }) => text));
     } catch (error) {
       if (!isRefusedData(error)) throw error;
       // One row that PostgreSQL refuses must not take the others with it.
-      const [only] = records;
-      if (records.length === 1 && only) return this.writeBare(only, error);
-      const middle = Math.ceil(records.length / 2);
-      await this.write(records.slice(0, middle));
-      await this.write(records.slice(middle));
+      const [only] = rows;
+      if (rows.length === 1 && only) return this.insertBare(only, error);
+      const middle = Math.ceil(rows.length / 2);
+      await this.insertRows(rows.slice(0, middle));
+      await this.insertRows(rows.slice(middle));
       return;
     }
-    this.rowsWritten += records.length;
+    this.rowsWritten += rows.length;
   }
 
   /** A refused row is logged without what came from outside: that there was a request is never lost. */
-  private async writeBare(record: RequestRecord, refusal: unknown): Promise<void> {
-    this.logger.error(`log row ${record.publicId} was refused: ${firstLine(refusal)}`);
+  private async insertBare({ text }: JournaledRow, refusal: unknown): Promise<void> {
+    this.logger.error(`log row ${toPublicId('request', idIn(text))} was refused: ${firstLine(refusal)}`);
     try {
-      await this.insert([toBareCells(record)]);
+      await this.insert([JSON.stringify(toBareCells(JSON.parse(text) as Cell[]))]);
       this.rowsWritten++;
     } catch (error) {
       if (!isRefusedData(error)) throw error;
-      this.rowsDropped++;
-      this.logger.error(`log row ${record.publicId} was refused bare: ${firstLine(error)}`);
+      this.rowsLost++;
+      this.logger.error(`log row ${toPublicId('request', idIn(text))} was refused bare: ${firstLine(error)}`);
     }
   }
 
-  private async insert(rows: readonly unknown[][]): Promise<void> {
-    await this.prisma.pool.query({ name: 'insert_request_log', text: INSERT, values: [JSON.stringify(rows)] });
+  /** @param rows each the JSON of its cells */
+  private async insert(rows: readonly string[]): Promise<void> {
+    const values = [`[${rows.join(',')}]`];
+    const query = { name: 'insert_request_log', text: INSERT, values, query_timeout: INSERT_TIMEOUT_MS };
+    await this.prisma.pool.query(query);
   }
 }
 

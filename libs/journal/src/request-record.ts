@@ -53,6 +53,21 @@ export interface Holding {
   settle(record: RequestRecord): void;
 }
 
+/** Keeps what is known of a request that runs, should the process die. */
+export interface RecordKeeper {
+  /** The request is about to be sent to an upstream. */
+  noteAsked(record: RequestRecord): void;
+  /** The client is about to see the end of its answer. */
+  noteEnding(record: RequestRecord): void;
+}
+
+/** What a request that has been sent to an upstream has used, if nothing more is heard of it. */
+export interface UsageEstimate {
+  readonly usage: TokenUsage;
+  readonly costNanoUsd: bigint | null;
+  readonly priceId: string | null;
+}
+
 /** Whoever answers a request. */
 export interface Answering {
   /** The response has closed, the record has not yet: it closes when the promise resolves. */
@@ -87,6 +102,7 @@ const INHERITED = [
   'client',
   'clientIp',
   'clientRequestId',
+  'keeper',
 ] as const;
 
 const NO_HEADERS: readonly string[] = [];
@@ -148,6 +164,16 @@ export class RequestRecord {
   /** Of a refused request: the checks that led to it. */
   decision: unknown = null;
   compaction: CompactionNote | null = null;
+  /** Until the record is closed. */
+  keeper: RecordKeeper | null = null;
+  /** Where its keeper has it. */
+  heldIn: object | null = null;
+  /** What its keeper has of its end. */
+  settledCells: readonly unknown[] | null = null;
+  /** Whether the client may have seen the end of its answer. */
+  isEnding = false;
+  /** null: it has not been sent to an upstream, or costs nothing there. */
+  estimate: UsageEstimate | null = null;
   /** What was used by calls before the one that is settled: a compaction may take more than one. */
   private earlierUsage: TokenUsage | null = null;
   private earlierCostNanoUsd = 0n;
@@ -192,6 +218,28 @@ export class RequestRecord {
     return nested;
   }
 
+  /** Takes down who is asked. */
+  noteUpstream({ id, name }: { readonly id: string; readonly name: string }): void {
+    this.upstreamId = id;
+    this.upstreamName = name;
+  }
+
+  /** Takes down that a call is about to be sent to an upstream; `usage`: what it uses at least, as is believed; null: nothing. */
+  noteAsked(usage: TokenUsage | null, price: ModelPrice | null): void {
+    this.estimate = usage && {
+      usage: summed(this.earlierUsage, usage),
+      costNanoUsd: price && this.earlierCostNanoUsd + costNanoUsd(usage, price),
+      priceId: price?.id ?? null,
+    };
+    this.keeper?.noteAsked(this);
+  }
+
+  /** Makes safe what is known, before the last bytes of an answer go out: a client that has seen them finds it in the log. */
+  noteEnding(): void {
+    this.isEnding = true;
+    this.keeper?.noteEnding(this);
+  }
+
   /** Takes down how the upstream ended the response, at the moment that is known. */
   settle(summary: ResponseSummary, source: UsageSource, price: ModelPrice | null): void {
     this.isComplete = true;
@@ -201,6 +249,7 @@ export class RequestRecord {
     this.errorCode = summary.errorCode ?? this.errorCode;
     this.errorMessage = summary.errorMessage ?? this.errorMessage;
     this.settleUsage(summary.usage, source, price);
+    this.noteEnding();
   }
 
   /** Takes down a call that was answered, and is not the last one that this request needs. */
@@ -244,6 +293,7 @@ export class RequestRecord {
     this.isComplete = true;
     this.responseStatus = 'completed';
     this.responseId = responseId;
+    this.noteEnding();
   }
 
   /** Takes down what the gateway believes was used by an answer that was cut. */
@@ -261,6 +311,7 @@ export class RequestRecord {
     this.isComplete = true;
     this.servedModel = summary.model ?? this.servedModel;
     this.settleUnused();
+    this.noteEnding();
   }
 
   /** Keeps something until the record is closed; a record that is closed gives it back at once. */
@@ -274,6 +325,7 @@ export class RequestRecord {
     this.durationMs = monotonicNowMs - this.startedMonotonicMs;
     this.settleOpen();
     this.isClosed = true;
+    this.keeper = null;
     this.holding?.settle(this);
     this.holding = null;
   }

@@ -120,9 +120,10 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
 };
 
 /** Objects and lists are for the columns that hold JSON. */
-type Cell = string | number | boolean | object | null;
+export type Cell = string | number | boolean | object | null;
 
-const COLUMN_NAMES = Object.keys(ROW_COLUMNS) as (keyof RequestRow)[];
+/** Names of the cells of a row, in order. */
+export const COLUMN_NAMES = Object.keys(ROW_COLUMNS) as (keyof RequestRow)[];
 
 /** The record as one row of the batch's JSON: its cells, in the order of `ROW_COLUMNS`. */
 export function toCells(record: RequestRecord): Cell[] {
@@ -151,11 +152,10 @@ const BARE_COLUMNS: ReadonlySet<keyof RequestRow> = new Set([
 ] as const);
 
 /** The same without anything that came from outside: what remains when PostgreSQL refuses the whole. */
-export function toBareCells(record: RequestRecord): Cell[] {
-  const row = toRow(record);
-  return COLUMN_NAMES.map((name) => {
+export function toBareCells(cells: readonly Cell[]): Cell[] {
+  return COLUMN_NAMES.map((name, index) => {
     if (name === 'settlement') return 'missing';
-    return BARE_COLUMNS.has(name) ? row[name] : null;
+    return BARE_COLUMNS.has(name) ? (cells[index] ?? null) : null;
   });
 }
 
@@ -235,8 +235,9 @@ function toCompactionCell(note: CompactionNote): CompactionCell {
 }
 
 /** PostgreSQL stores neither NUL nor lone surrogates: one such text would make it refuse the whole batch. */
-function storable(text: string | null, lengthMax: number): string | null {
-  return text === null ? null : text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
+export function storable(text: string | null, lengthMax: number): string | null {
+  if (text === null || (text.length <= lengthMax && text.isWellFormed() && !text.includes('\0'))) return text;
+  return text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
 }
 
 /** The same for every text inside a value that becomes JSON. */

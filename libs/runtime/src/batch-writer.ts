@@ -30,6 +30,11 @@ export class BatchWriter<T> {
     return this.pending.length;
   }
 
+  /** The row that waits longest. */
+  get oldest(): T | undefined {
+    return this.pending[0];
+  }
+
   add(row: T): void {
     this.pending.push(row);
     const { pendingMax, rowsPerBatchMax } = this.options;

@@ -58,6 +58,12 @@ export const environment = z.object({
     .min(1, 'must be at least 1')
     .max(1_000_000, 'must be at most 1000000')
     .default(10_000),
+  JOURNAL_MAX_MB: z.coerce
+    .number({ error: 'must be a number of megabytes' })
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(1_000_000, 'must be at most 1000000')
+    .default(1_024),
   DEMO: z.enum(['auto', 'off'], { error: 'must be auto or off' }).default('auto'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -86,6 +92,8 @@ export interface Settings {
   readonly upstreamPrivateCidrs: readonly string[];
   /** Data-plane requests that may run at once. */
   readonly inFlightMax: number;
+  /** Disk that the journal may take. */
+  readonly journalBytesMax: number;
   readonly demo: 'auto' | 'off';
   /** Silence after which a client's stream gets a sign of life. */
   readonly keepAliveMs: number;
@@ -131,6 +139,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     upstreamPrivateCidrs:
       data.UPSTREAM_PRIVATE_CIDRS?.split(',').map((cidr) => cidr.trim()) ?? (isLoopback ? LOOPBACK_CIDRS : []),
     inFlightMax: data.MAX_IN_FLIGHT,
+    journalBytesMax: data.JOURNAL_MAX_MB * 1024 * 1024,
     demo: data.DEMO,
     keepAliveMs: data.SSE_KEEP_ALIVE_SECONDS * 1000,
     stalledClientMs: data.CLIENT_STALL_SECONDS * 1000,

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import { GroupsModule } from '@app/groups';
-import { JournalModule } from '@app/journal';
 import { KeysModule } from '@app/keys';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
@@ -16,7 +15,7 @@ import { UsageController } from './usage.controller.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [GroupsModule, JournalModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
+  imports: [GroupsModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
   controllers: [
     KeysController,
     GroupsController,

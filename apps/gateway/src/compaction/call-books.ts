@@ -52,11 +52,10 @@ export class CallBooks implements CollectedCallContext {
     return this.keeper.clock.monotonic();
   }
 
-  onTry({ id, name }: Upstream, attempts: readonly AttemptReport[]): void {
+  onTry(upstream: Upstream, attempts: readonly AttemptReport[]): void {
     if (!this.tries.includes(attempts)) this.tries.push(attempts);
     this.record.attempts = this.tries.flat();
-    this.record.upstreamId = id;
-    this.record.upstreamName = name;
+    this.record.noteUpstream(upstream);
   }
 
   /**
@@ -70,6 +69,7 @@ export class CallBooks implements CollectedCallContext {
     bodyBytes: number,
     signal = this.signal,
   ): Promise<Exclude<CollectedAnswer, CollectedAbort>> {
+    this.keeper.asking(this.record, bodyBytes, this.price);
     const answer = await collectCall(call, bodyBytes, signal, this);
     const { record, keeper } = this;
     if (answer.kind === 'aborted') {

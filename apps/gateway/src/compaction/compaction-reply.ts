@@ -188,6 +188,7 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
   private endFailed(code: string, message: string | null): void {
     const { record } = this;
     record.noteRefused();
+    record.noteEnding();
     const event = responseFailedEvent({
       responseId: record.ownResponseId,
       sequenceNumber: 0,

@@ -48,10 +48,13 @@ export function refusalAnswer(
 ): FinalAnswer {
   record.errorCode = summary?.errorCode ?? null;
   record.errorMessage = summary?.errorMessage ?? `the upstream answered ${status}`;
+  // What an upstream does not implement is nothing that a client should try again.
+  const told = status === NOT_IMPLEMENTED ? 400 : status;
+  record.status = told;
+  record.noteEnding();
   const isReadable = summary !== null && summary.errorMessage !== null;
   const body = isReadable ? bytes : wrappedRefusal(status, headers, bytes, summary !== null);
-  // What an upstream does not implement is nothing that a client should try again.
-  return { status: status === NOT_IMPLEMENTED ? 400 : status, contentType: JSON_TYPE, bytes: body, headers };
+  return { status: told, contentType: JSON_TYPE, bytes: body, headers };
 }
 
 /** The items of a response's output. */

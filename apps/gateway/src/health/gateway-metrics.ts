@@ -69,6 +69,26 @@ export class GatewayMetrics implements OnApplicationShutdown {
     gauge('tollgate_log_rows_pending', 'Log rows not yet in PostgreSQL', () => log.rowsPending);
     gauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
     gauge('tollgate_log_rows_dropped', 'Log rows lost since start', () => log.rowsDropped);
+    const { journal } = log;
+    gauge(
+      'tollgate_log_oldest_pending_seconds',
+      'Age of the request whose row waits longest for PostgreSQL',
+      () => log.oldestPendingAgeMs / 1000,
+    );
+    gauge('tollgate_journal_bytes', 'Size of the journal on disk', () => journal.bytes);
+    gauge('tollgate_journal_refusing', 'Whether new model requests are refused: full, or not writable', () =>
+      journal.refusal === null ? 0 : 1,
+    );
+    gauge(
+      'tollgate_journal_crash_rows',
+      'Rows of requests that a crash before this start has cut',
+      () => journal.crashRows,
+    );
+    gauge(
+      'tollgate_journal_damaged_segments',
+      'Segments that could not be read to their end',
+      () => journal.segmentsDamaged,
+    );
     gauge(
       'tollgate_snapshot_age_seconds',
       'Time since keys and configuration were known to be fresh',

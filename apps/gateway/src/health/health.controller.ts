@@ -34,7 +34,9 @@ export class HealthController {
       ? 'draining'
       : this.feed.ageMs() > SNAPSHOT_AGE_MS_MAX
         ? 'keys and configuration are out of date'
-        : null;
+        : this.log.journal.refusal === null
+          ? null
+          : 'the journal cannot take more';
     void reply.code(problem ? 503 : 200).send({
       status: problem ?? 'ok',
       snapshot_age_ms: Math.round(this.feed.ageMs()),

@@ -1,11 +1,9 @@
 import { Module } from '@nestjs/common';
-import { JournalModule } from '@app/journal';
 import { GatewayMetrics } from './gateway-metrics.js';
 import { HealthController } from './health.controller.js';
 import { Lifecycle } from './lifecycle.js';
 
 @Module({
-  imports: [JournalModule],
   controllers: [HealthController],
   providers: [GatewayMetrics, Lifecycle],
   exports: [GatewayMetrics, Lifecycle],

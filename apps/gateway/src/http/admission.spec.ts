@@ -22,7 +22,7 @@ describe('Admission', () => {
     expect(admission.refuses(9, false)).toBe('in_flight');
     expect(admission.refuses(10, true)).toBeNull();
     expect(admission.refuses(11, true)).toBe('in_flight');
-    expect(admission.shed).toEqual({ in_flight: 2, heap: 0, event_loop: 0 });
+    expect(admission.shed).toEqual({ in_flight: 2, heap: 0, event_loop: 0, journal: 0 });
   });
 
   it('always has room for one', () => {

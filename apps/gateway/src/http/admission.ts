@@ -24,7 +24,7 @@ export const ADMISSION_LIMITS: Omit<AdmissionLimits, 'inFlightMax'> = {
 };
 
 /** Why a request was turned away. */
-export type ShedReason = 'in_flight' | 'heap' | 'event_loop';
+export type ShedReason = 'in_flight' | 'heap' | 'event_loop' | 'journal';
 
 const SAMPLES = 4;
 const NANOSECONDS_PER_MS = 1e6;
@@ -35,7 +35,7 @@ const NANOSECONDS_PER_MS = 1e6;
  */
 export class Admission {
   /** How many were turned away since the start. */
-  readonly shed: Record<ShedReason, number> = { in_flight: 0, heap: 0, event_loop: 0 };
+  readonly shed: Record<ShedReason, number> = { in_flight: 0, heap: 0, event_loop: 0, journal: 0 };
   private readonly loopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: 10 });
   private sampler: NodeJS.Timeout | undefined;
   private readonly delaysMs: number[] = Array.from({ length: SAMPLES }, () => 0);
@@ -56,9 +56,11 @@ export class Admission {
    * Whether a request is turned away, and why.
    *
    * @param inFlight requests that run, this one among them
+   * @param isUnloggable it would use what is billed, and there is nowhere to write that down
    */
-  refuses(inFlight: number, continuesSession: boolean): ShedReason | null {
-    const reason = this.overload ?? (inFlight > this.room(continuesSession) ? 'in_flight' : null);
+  refuses(inFlight: number, continuesSession: boolean, isUnloggable = false): ShedReason | null {
+    const isCrowded = inFlight > this.room(continuesSession);
+    const reason = this.overload ?? (isUnloggable ? 'journal' : isCrowded ? 'in_flight' : null);
     if (reason) this.shed[reason]++;
     return reason;
   }

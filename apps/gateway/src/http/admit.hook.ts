@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge } from 'prom-client';
+import type { RequestJournal } from '@app/journal';
 import { errors } from '@app/protocol';
 import type { GatewayMetrics } from '../health/gateway-metrics.js';
 import { Admission, ADMISSION_LIMITS } from './admission.js';
@@ -9,6 +10,7 @@ const RETRY_AFTER_SECONDS_MAX = 5;
 
 export interface AdmitHookOptions {
   metrics: GatewayMetrics;
+  journal: RequestJournal;
   inFlightMax: number;
 }
 
@@ -16,7 +18,7 @@ export interface AdmitHookOptions {
  * Turns data-plane requests away while the process has too much to do, before their bodies are read. Operators and health
  * checks are always answered.
  */
-export function admitRequests(fastify: FastifyInstance, { metrics, inFlightMax }: AdmitHookOptions): void {
+export function admitRequests(fastify: FastifyInstance, { metrics, journal, inFlightMax }: AdmitHookOptions): void {
   const admission = new Admission({ ...ADMISSION_LIMITS, inFlightMax });
   showAdmission(admission, metrics);
   fastify.addHook('onRequest', (request, _reply, done) => {
@@ -24,7 +26,8 @@ export function admitRequests(fastify: FastifyInstance, { metrics, inFlightMax }
     const { headers } = request;
     const continuesSession =
       (headers['session-id'] ?? headers.session_id ?? headers['x-codex-turn-state']) !== undefined;
-    const reason = admission.refuses(metrics.requestsInFlight, continuesSession);
+    const isUnloggable = request.method === 'POST' && journal.refusal !== null;
+    const reason = admission.refuses(metrics.requestsInFlight, continuesSession, isUnloggable);
     if (!reason) return done();
     // Spread, so that those who were turned away together do not come back together.
     const retryAfterSeconds = 1 + Math.floor(Math.random() * RETRY_AFTER_SECONDS_MAX);

@@ -29,6 +29,8 @@ export class ErrorFilter implements ExceptionFilter {
     const { record } = request;
     record.errorCode = answer.code;
     record.errorMessage ??= answer.status >= 500 ? causeOf(answer) : answer.message;
+    record.status = answer.status;
+    record.noteEnding();
     if (answer.code === 'internal_error') this.logger.error(error, 'request failed');
     const body = Buffer.from(JSON.stringify(answer.toBody()));
     record.responseBytes = body.length;

@@ -26,6 +26,7 @@ export function journalRequests(fastify: FastifyInstance, dependencies: JournalH
       return done();
     }
     const record = openRecord(request, dependencies.clock);
+    record.keeper = dependencies.log.journal;
     (request as GatewayRequest).record = record;
     void reply.header('x-request-id', record.publicId);
     const open = new OpenRequest(request as GatewayRequest, reply, dependencies);

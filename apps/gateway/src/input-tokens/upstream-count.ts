@@ -45,6 +45,7 @@ export class UpstreamCount {
     record.attempts = [{ ...attempt, problem: null, durationMs: 0 }];
     record.upstreamId = upstream.id;
     record.upstreamName = upstream.name;
+    record.noteAsked(null, null);
     try {
       const passed = forwardedHeaders(headers, upstream, { isStream: false, hasBody: true });
       const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);

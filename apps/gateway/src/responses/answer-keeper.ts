@@ -79,6 +79,11 @@ export class AnswerKeeper implements OnApplicationBootstrap, OnApplicationShutdo
     this.drains--;
   }
 
+  /** Takes down that a call is about to be sent: before it, so that no crash leaves it without a row. */
+  asking(record: RequestRecord, bodyBytes: number, price: ModelPrice | null): void {
+    record.noteAsked(bodyBytes === 0 ? null : this.estimate(record.model, bodyBytes, 0), price);
+  }
+
   /** Takes an answer into account: learns from its usage, or estimates it where the upstream has told none. */
   account(record: RequestRecord, bodyBytes: number, eventCount: number, price: ModelPrice | null): void {
     const isUntold = record.settlement === 'missing' && record.responseStatus !== 'failed';

@@ -98,6 +98,7 @@ export class EventAnswer implements Answer {
       code: record.errorCode,
       message: tap.terminal?.errorMessage ?? failure.event.message,
     });
+    record.noteEnding();
     this.letOpeningOut();
     this.write(this.isEventOpen ? joined(Buffer.from('\n\n'), event) : event);
     this.finish();

@@ -78,6 +78,8 @@ export class JsonAnswer implements Answer {
     record.errorCode = summary?.errorCode ?? null;
     record.errorMessage = summary?.errorMessage ?? null;
     if (client.isHeadSent) return client.fail(refusedLate(status, record.errorCode, record.errorMessage));
+    record.status = status;
+    record.noteEnding();
     // The upstream's own words, unless they are in no shape that a client reads.
     this.send(record.errorMessage === null ? wrappedRefusal(status, headers, body, this.isJson) : body);
   }

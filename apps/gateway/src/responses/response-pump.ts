@@ -80,8 +80,9 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
       this.keeper.opened(this);
       this.response.on('drain', () => this.onClientReads());
       if (this.reply.request.raw.socket.readableEnded) this.onClientSideClosed();
-      forwarding.start();
       this.noteUpstream();
+      this.keeper.asking(this.record, this.options.bodyBytes, this.options.price);
+      forwarding.start();
     });
   }
 
@@ -276,9 +277,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
 
   private noteUpstream(): void {
     const upstream = this.forwarding?.upstream;
-    if (!upstream) return;
-    this.record.upstreamId = upstream.id;
-    this.record.upstreamName = upstream.name;
+    if (upstream) this.record.noteUpstream(upstream);
   }
 
   private onClientReads(): void {

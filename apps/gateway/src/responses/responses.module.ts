@@ -1,6 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ModelsModule } from '@app/models';
-import { JournalModule } from '@app/journal';
 import { LimitsModule } from '@app/limits';
 import { Clock, RuntimeModule } from '@app/runtime';
 import { StoredResponsesModule } from '@app/stored-responses';
@@ -33,7 +32,6 @@ export class ResponsesModule {
       imports: [
         ExplainModule,
         HealthModule,
-        JournalModule,
         LimitsModule,
         TokenEstimateModule,
         ModelsModule,

@@ -1,0 +1,138 @@
+import type { RequestRecord } from './request-record.js';
+import { type Cell, COLUMN_NAMES, type RequestRow, storable, toCells } from './request-row.js';
+
+const FORMAT = 1;
+const HTTP_OK = 200;
+/** What a client would have been told, had there been somebody to tell it. */
+const CRASH_STATUS = 500;
+const CRASH_MESSAGE = 'the gateway ended before the answer did';
+
+/** Cells of a record `opened`; the id comes first, as it does in rows. */
+const OPENED_COLUMNS = [
+  'id',
+  'started_at',
+  'key_id',
+  'key_name',
+  'group_id',
+  'group_name',
+  'model',
+  'upstream_id',
+  'upstream_name',
+  'route',
+  'kind',
+  'stream',
+  'session_id',
+  'client',
+  'client_ip',
+  'client_request_id',
+  'request_bytes',
+  'input_tokens',
+  'cost_nano_usd',
+  'price_id',
+] as const satisfies readonly (keyof RequestRow)[];
+
+/** Names of the cells in a segment's records; each segment tells its own, as releases differ. */
+export interface SegmentHeader {
+  readonly format: number;
+  readonly opened: readonly string[];
+  readonly row: readonly string[];
+}
+
+/** The header of the segments of this release. */
+export const HEADER = JSON.stringify({ format: FORMAT, opened: OPENED_COLUMNS, row: COLUMN_NAMES });
+
+/** null: a header that this release cannot read. */
+export function readHeader(text: string): SegmentHeader | null {
+  const header = JSON.parse(text) as SegmentHeader;
+  return header.format === FORMAT ? header : null;
+}
+
+/** The id in the text of a record. */
+export function idIn(text: string): string {
+  return text.slice(2, 38);
+}
+
+/** The text of a record `opened`. */
+export function openedText(record: RequestRecord): string {
+  const { estimate } = record;
+  const cost = estimate?.costNanoUsd ?? null;
+  return JSON.stringify([
+    record.id,
+    new Date(record.startedAtMs).toISOString(),
+    record.keyId,
+    record.keyName,
+    record.groupId,
+    record.groupName,
+    storable(record.model, 256),
+    record.upstreamId,
+    record.upstreamName,
+    storable(record.route, 256),
+    record.kind,
+    record.stream,
+    storable(record.sessionId, 128),
+    storable(record.client, 128),
+    record.clientIp,
+    storable(record.clientRequestId, 128),
+    record.requestBytes,
+    estimate?.usage.inputTokens ?? null,
+    cost === null ? null : String(cost),
+    estimate?.priceId ?? null,
+  ] satisfies { [Index in keyof typeof OPENED_COLUMNS]: Cell });
+}
+
+const STATUS = COLUMN_NAMES.indexOf('status');
+const SETTLEMENT = COLUMN_NAMES.indexOf('settlement');
+
+/** The cells of a record `settled`: the row of a record that has not closed yet, as it would be if nothing more came. */
+export function settledCells(record: RequestRecord): Cell[] {
+  const cells = toCells(record);
+  const { status, upstreamStatus, firstByteMs } = record;
+  if (status === 0) cells[STATUS] = upstreamStatus !== null && upstreamStatus < 300 ? upstreamStatus : HTTP_OK;
+  if (record.settlement === 'open') cells[SETTLEMENT] = firstByteMs === null ? 'interrupted' : 'partial';
+  return cells;
+}
+
+/** Cells that grow until the close; all others tell of what has happened. */
+const GROWING = new Set<keyof RequestRow>(['first_byte_ms', 'duration_ms', 'response_bytes', 'upstream_attempts']);
+const TELLING = COLUMN_NAMES.flatMap((name, index) => (GROWING.has(name) ? [] : [index]));
+
+/** Whether a row tells the same as one from before its close. */
+export function tellsTheSame(cells: readonly Cell[], before: readonly unknown[]): boolean {
+  for (const index of TELLING) if (cells[index] !== before[index]) return false;
+  return true;
+}
+
+/** A row of another release as one of this: by the names of its cells, as one may have more of them than the other. */
+export function rowTextFrom(text: string, columns: readonly string[]): string {
+  const row = namedCells(text, columns);
+  return JSON.stringify(COLUMN_NAMES.map((name) => row.get(name) ?? null));
+}
+
+/** The row of a request whose process has died, made of its record `opened`. */
+export function crashRowText(text: string, columns: readonly string[], diedAtMs: number): string {
+  const opened = namedCells(text, columns);
+  const inputTokens = opened.get('input_tokens') ?? null;
+  const isEstimated = inputTokens !== null;
+  const startedAtMs = Date.parse(String(opened.get('started_at')));
+  const crash: Partial<Record<keyof RequestRow, Cell>> = {
+    status: CRASH_STATUS,
+    outcome: 'gateway_crash',
+    error_message: CRASH_MESSAGE,
+    settlement: isEstimated ? 'estimated' : 'interrupted',
+    usage_source: isEstimated ? 'estimate' : 'none',
+    cached_tokens: isEstimated ? 0 : null,
+    cache_write_tokens: isEstimated ? 0 : null,
+    output_tokens: isEstimated ? 0 : null,
+    reasoning_tokens: isEstimated ? 0 : null,
+    duration_ms: Math.max(0, Math.round(diedAtMs - startedAtMs)),
+    attempts: 1,
+    response_bytes: 0,
+    keep_alives: 0,
+  };
+  return JSON.stringify(COLUMN_NAMES.map((name) => opened.get(name) ?? crash[name] ?? null));
+}
+
+function namedCells(text: string, columns: readonly string[]): Map<string, Cell> {
+  const cells = JSON.parse(text) as Cell[];
+  return new Map(columns.map((name, index) => [name, cells[index] ?? null]));
+}

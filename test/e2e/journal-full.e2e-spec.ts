@@ -1,0 +1,62 @@
+import { Cable } from '../support/cable.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { type Answer, call, callBody } from '../support/responses-client.js';
+import { type Scene, startScene } from '../support/scene.js';
+
+const AT_ONCE = 50;
+
+let database: TestDatabase;
+let cable: Cable;
+let scene: Scene;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  const url = new URL(database.url);
+  cable = await Cable.to(url.hostname, Number(url.port));
+  url.port = String(cable.port);
+  scene = await startScene({ gateway: { database: { ...database, url: url.href }, env: { JOURNAL_MAX_MB: '1' } } });
+});
+afterAll(async () => {
+  await scene.stop();
+  cable.close();
+  await database.drop();
+});
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${scene.gateway.url}/metrics`)).text();
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.slice(name.length + 1),
+  );
+}
+
+describe('a journal that is full', () => {
+  it('refuses model requests until PostgreSQL is back, and loses no row', async () => {
+    const { gateway, secret } = scene;
+    const send = () => call(gateway.url, callBody('hello', { store: false }), { secret });
+    cable.cut();
+    const answers: Answer[] = [];
+    while (!answers.some(({ status }) => status === 503)) {
+      answers.push(...(await Promise.all(Array.from({ length: AT_ONCE }, send))));
+    }
+    const refused = answers.find(({ status }) => status === 503);
+    expect(refused?.error).toMatchObject({ type: 'server_is_overloaded', code: 'server_is_overloaded' });
+    expect(Number(refused?.headers['retry-after'])).toBeGreaterThan(0);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]));
+    expect((await call(gateway.url, null, { secret, method: 'GET', path: '/v1/models' })).status).toBe(200);
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503);
+    expect(await metric('tollgate_journal_refusing')).toBe(1);
+    expect(await metric('tollgate_requests_shed_total{reason="journal"}')).toBeGreaterThan(0);
+    expect(await metric('tollgate_journal_bytes')).toBeLessThanOrEqual(1024 * 1024);
+
+    cable.mend();
+    await eventually('room in the journal', async () => ((await send()).status === 200 ? true : undefined), 15_000);
+    const count = async () =>
+      Number((await database.query<{ n: string }>('SELECT count(DISTINCT id) AS n FROM request_log'))[0]?.n);
+    await eventually('all rows', async () => ((await count()) > answers.length ? true : undefined));
+    expect(await metric('tollgate_log_rows_dropped')).toBe(0);
+  });
+});
