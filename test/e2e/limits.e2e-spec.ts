@@ -274,3 +274,36 @@ it('limits are checked when they are set', async () => {
     expect({ fields, status }).toEqual({ fields, status: 422 });
   }
 });
+
+describe('operators are told', () => {
+  it('once when a plan or a budget is nearly used up, and once when it is, with an audit entry', async () => {
+    const who = await limited(
+      { windows: [{ name: 'daily', period: 'day', unit: 'requests', limit: 10 }], soft_threshold_percent: 70 },
+      { budget_usd: '0.09', soft_threshold_percent: null },
+    );
+    for (let calls = 0; calls < 12; calls++) await respond(who, { deltas: 10 });
+    interface Alert {
+      type: string;
+      object_id: string;
+      data: object;
+    }
+    const alerts = await eventually('both alerts', async () => {
+      const { body } = await gateway.admin.get('/alerts?limit=100');
+      const found = (body as { data: Alert[] }).data.filter(({ object_id: id }) =>
+        [who.groupId, who.keyId].includes(id),
+      );
+      return found.length >= 2 ? found : undefined;
+    });
+    expect(alerts).toMatchObject([
+      { type: 'key.limit.reached', data: { limit_name: 'budget', limit: '0.09', used: '0.09', used_percent: 100 } },
+      {
+        type: 'group.limit.soft_threshold',
+        data: { limit_name: 'daily', limit: '10', used: '7', used_percent: 70, threshold_percent: 70 },
+      },
+    ]);
+    const audited = await database.query<{ action: string }>(
+      `SELECT action FROM audit_entries WHERE actor = 'system' AND object_type IN ('group', 'key', 'alert')`,
+    );
+    expect(audited.length).toBeGreaterThanOrEqual(2);
+  });
+});

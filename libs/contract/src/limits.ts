@@ -15,6 +15,9 @@ export const limitFields = {
   input_tokens_per_minute: count('Input tokens within any 60 seconds'),
   tokens_per_minute: count('Input and output tokens within any 60 seconds'),
   max_concurrency: count('Calls at the same time; a few more wait for their turn'),
+  soft_threshold_percent: z.int().min(1).max(99).nullable().meta({
+    description: 'From how much of the budget or of a window on operators are alerted; null: only when it is used up',
+  }),
   budget_usd: Usd.nullable().meta({ description: 'What may be spent in all, as a decimal string; null: no limit' }),
 };
 
@@ -25,6 +28,7 @@ export const noLimits = {
   tokens_per_minute: limitFields.tokens_per_minute.default(null),
   max_concurrency: limitFields.max_concurrency.default(null),
   budget_usd: limitFields.budget_usd.default(null),
+  soft_threshold_percent: limitFields.soft_threshold_percent.default(80),
 };
 
 const UNIT_DAYS = { m: 1 / 1440, h: 1 / 24, d: 1 } as const;

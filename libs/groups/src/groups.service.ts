@@ -19,6 +19,7 @@ export interface GroupInput {
   tokensPerMinute?: number | null;
   maxConcurrency?: number | null;
   budgetNanoUsd?: bigint | null;
+  softThresholdPercent?: number | null;
   modelLimits?: Prisma.InputJsonArray;
   windows?: Prisma.InputJsonArray;
   timeZone?: string;

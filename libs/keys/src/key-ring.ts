@@ -41,6 +41,7 @@ const SELECTED = {
   tokensPerMinute: true,
   maxConcurrency: true,
   budgetNanoUsd: true,
+  softThresholdPercent: true,
 } as const;
 
 /**

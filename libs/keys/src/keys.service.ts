@@ -17,6 +17,7 @@ export interface KeyInput {
   tokensPerMinute?: number | null;
   maxConcurrency?: number | null;
   budgetNanoUsd?: bigint | null;
+  softThresholdPercent?: number | null;
 }
 
 /** A key with the secret that is told once. */

@@ -13,6 +13,8 @@ export interface LimitRule {
   readonly period: PlanPeriod | null;
   /** `rate`: there is room again in a moment, so one waits. `plan`: what was granted is used up. */
   readonly kind: 'rate' | 'plan';
+  /** From how much of it on operators are told; null: only when it is used up. Of plans only. */
+  readonly alertPercent?: number | null;
 }
 
 /** What one key, or one group with all of its keys, may use. */

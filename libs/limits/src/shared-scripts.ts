@@ -205,6 +205,15 @@ for index, meter in ipairs(ask.entries) do
   if ask.isFresh then
     redis.call('HDEL', key, 'r:' .. ask.me)
     giveBack(key, meter)
+    -- What this replica's calls had used when it died is in the log, and nowhere else.
+    if hash.f == '1' then
+      local missing = -read(key, meter)
+      for _, pair in ipairs(meter.past) do
+        local isIn = meter.k == 'total' or meter.k == 'calendar' and now - pair[1] >= meter.e
+        if isIn or meter.k == 'rolling' and pair[1] < BUCKETS * meter.b then missing = missing + pair[2] end
+      end
+      if missing > 0 then add(key, meter, missing) end
+    end
   end
   -- What a meter without its past was not told of is in the log.
   if ask.more and (hash.f or not meter.p) or not ask.more and hash.f ~= '1' then

@@ -17,18 +17,25 @@ export interface StoredLimits {
   readonly tokensPerMinute: number | null;
   readonly maxConcurrency: number | null;
   readonly budgetNanoUsd: bigint | null;
+  readonly softThresholdPercent?: number | null;
   readonly windows?: readonly StoredWindow[];
   readonly timeZone?: string;
 }
 
 /** As rules, in the order in which they are asked: what is used up before what is soon over. */
 export function subjectLimits(stored: StoredLimits): SubjectLimits {
-  const { budgetNanoUsd, windows = [], timeZone = 'UTC', maxConcurrency } = stored;
-  const plan = windows.flatMap((window) => planRule(window, timeZone));
+  const {
+    budgetNanoUsd,
+    windows = [],
+    timeZone = 'UTC',
+    maxConcurrency,
+    softThresholdPercent: alertPercent = null,
+  } = stored;
+  const plan = windows.flatMap((window) => planRule(window, timeZone)).map((rule) => ({ ...rule, alertPercent }));
   const budget: LimitRule[] =
     budgetNanoUsd === null
       ? []
-      : [{ name: 'budget', unit: 'nano_usd', limit: Number(budgetNanoUsd), period: null, kind: 'plan' }];
+      : [{ name: 'budget', unit: 'nano_usd', limit: Number(budgetNanoUsd), period: null, kind: 'plan', alertPercent }];
   return { rules: [...plan, ...budget, ...rateRules(stored)], concurrencyMax: maxConcurrency };
 }
 

@@ -84,6 +84,11 @@ export class Subject {
     return this.held.some(({ rule }) => rule.unit !== 'requests');
   }
 
+  /** Whether some of it is granted for more than a moment. */
+  get hasPlan(): boolean {
+    return this.held.some(({ rule }) => rule.kind === 'plan');
+  }
+
   /** Lets the first of those who wait try, if there is a place. Whoever does not take it lets the next one try. */
   wakeNext(): void {
     if (!this.isFull) this.waiting.shift()?.();

@@ -9,9 +9,12 @@ interface LimitFields {
   readonly tokens_per_minute: number | null;
   readonly max_concurrency: number | null;
   readonly budget_usd: string | null;
+  readonly soft_threshold_percent: number | null;
 }
 
-type LimitColumns = Omit<StoredLimits, 'windows' | 'timeZone'>;
+type LimitColumns = Omit<StoredLimits, 'windows' | 'timeZone' | 'softThresholdPercent'> & {
+  readonly softThresholdPercent: number | null;
+};
 
 /** The service's names for the limits that were given. */
 export function toLimitColumns(body: {
@@ -22,6 +25,7 @@ export function toLimitColumns(body: {
     inputTokensPerMinute: body.input_tokens_per_minute,
     tokensPerMinute: body.tokens_per_minute,
     maxConcurrency: body.max_concurrency,
+    softThresholdPercent: body.soft_threshold_percent,
     budgetNanoUsd: typeof body.budget_usd === 'string' ? parseUsd(body.budget_usd) : body.budget_usd,
   });
 }
@@ -33,6 +37,7 @@ export function shownLimits(row: LimitColumns): LimitFields {
     input_tokens_per_minute: row.inputTokensPerMinute,
     tokens_per_minute: row.tokensPerMinute,
     max_concurrency: row.maxConcurrency,
+    soft_threshold_percent: row.softThresholdPercent,
     budget_usd: row.budgetNanoUsd === null ? null : formatUsd(row.budgetNanoUsd),
   };
 }
@@ -46,7 +51,9 @@ export function shownWindow({ name, period, unit, limit }: StoredWindow): PlanWi
 }
 
 /** As the database has it. */
-export type StoredModelLimits = Omit<LimitColumns, 'budgetNanoUsd'> & { readonly model: string };
+export type StoredModelLimits = Omit<LimitColumns, 'budgetNanoUsd' | 'softThresholdPercent'> & {
+  readonly model: string;
+};
 
 export function toModelLimits({ model, ...limits }: ModelLimits): StoredModelLimits {
   return {
@@ -59,6 +66,11 @@ export function toModelLimits({ model, ...limits }: ModelLimits): StoredModelLim
 }
 
 export function shownModelLimits({ model, ...limits }: StoredModelLimits): ModelLimits {
-  const { budget_usd: _, ...shown } = shownLimits({ ...limits, budgetNanoUsd: null });
-  return { model, ...shown };
+  return {
+    model,
+    requests_per_minute: limits.requestsPerMinute,
+    input_tokens_per_minute: limits.inputTokensPerMinute,
+    tokens_per_minute: limits.tokensPerMinute,
+    max_concurrency: limits.maxConcurrency,
+  };
 }

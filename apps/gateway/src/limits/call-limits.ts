@@ -16,6 +16,7 @@ import { errors, type GatewayError, type ResponseCall, type TokenUsage } from '@
 import { beforeAnswer } from '../compaction/before-answer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
 import { AnswerKeeper } from '../responses/answer-keeper.js';
+import { LimitAlerts } from './limit-alerts.js';
 import { limitHeaders } from './limit-headers.js';
 
 /** Before anything is known of a model's answers. */
@@ -34,11 +35,13 @@ class HeldLimits implements Holding {
   constructor(
     private readonly all: CallLimits,
     private readonly reservation: Reservation,
-    private readonly demand: Demand,
+    private readonly admitted: Admitted,
+    private readonly caller: Caller,
   ) {}
 
   settle(record: RequestRecord): void {
-    this.reservation.settle(this.all.usedBy(record, this.demand));
+    this.reservation.settle(this.all.usedBy(record, this.admitted.demand));
+    this.all.observe(this.admitted.subjects, this.caller);
   }
 }
 
@@ -52,6 +55,7 @@ export class CallLimits {
     private readonly limiter: Limiter,
     private readonly catalog: ModelCatalog,
     private readonly keeper: AnswerKeeper,
+    private readonly alerts: LimitAlerts,
   ) {}
 
   /**
@@ -128,11 +132,21 @@ export class CallLimits {
     else this.take(caller, record, { subjects, demand, admitted });
   }
 
-  private take(caller: Caller, record: RequestRecord, { subjects, demand, admitted }: Admitted): void {
+  /** Looks whether operators are to be told of what was used. */
+  observe(subjects: readonly Subject[], caller: Caller): void {
+    if (subjects.some(({ hasPlan }) => hasPlan)) {
+      this.alerts.observe(this.limiter.states(subjects), caller, this.limiter.now().wallMs);
+    }
+  }
+
+  private take(caller: Caller, record: RequestRecord, all: Admitted): void {
+    const { subjects, admitted } = all;
     const { wallMs } = this.limiter.now();
-    record.answerHeaders = limitHeaders(this.limiter.states(subjects), wallMs);
+    const states = this.limiter.states(subjects);
+    record.answerHeaders = limitHeaders(states, wallMs);
+    this.alerts.observe(states, caller, wallMs);
     if ('refusal' in admitted) throw refusalOf(admitted.refusal, caller, wallMs);
-    record.hold(new HeldLimits(this, admitted.reservation, demand));
+    record.hold(new HeldLimits(this, admitted.reservation, all, caller));
   }
 
   /** Only what some rule counts has to be known. */

@@ -14,6 +14,7 @@ import { ExplainModule } from '../explain/explain.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { Lifecycle } from '../health/lifecycle.js';
 import { CallLimits } from '../limits/call-limits.js';
+import { LimitAlerts } from '../limits/limit-alerts.js';
 import { ModelRoutesModule } from '../models/model-routes.module.js';
 import { AnswerKeeper, type AnswerLimits } from './answer-keeper.js';
 import { CreatedResponses } from './created-response.js';
@@ -42,6 +43,7 @@ export class ResponsesModule {
       controllers: [ResponsesController],
       providers: [
         CallLimits,
+        LimitAlerts,
         Compactions,
         ContextLimits,
         ContextShortener,
