@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-const PREFIXES = { key: 'key', group: 'grp', model: 'mdl', upstream: 'ups', request: 'req' } as const;
+const PREFIXES = { key: 'key', group: 'grp', model: 'mdl', upstream: 'ups', request: 'req', price: 'prc' } as const;
 
 export type IdKind = keyof typeof PREFIXES;
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, type Prisma } from '@app/database';
+import { AuditLog, ChangeFeed, PrismaService, Prisma } from '@app/database';
 import { newId } from '@app/runtime';
-import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
+import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft, UnpricedModels } from './group-policy.js';
 
 /** A group as stored, with its patterns. */
 export type GroupRow = Prisma.GroupGetPayload<{ include: { models: true; _count: { select: { keys: true } } } }>;
@@ -24,6 +24,11 @@ export interface GroupInput {
   timeZone?: string;
   limitMessage?: string;
   queueWaitMs?: number;
+  /** A decimal of up to 4 places. */
+  priceMultiplier?: string;
+  unpricedModels?: UnpricedModels;
+  /** Integers of nano-USD as text. */
+  ceilingPrices?: Prisma.InputJsonObject | typeof Prisma.DbNull;
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;

@@ -8,6 +8,7 @@ import { UsageModule } from '@app/usage';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
+import { PricesController } from './prices.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { SettingsController } from './settings.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
@@ -19,6 +20,7 @@ import { UsageController } from './usage.controller.js';
     KeysController,
     GroupsController,
     ModelsAdminController,
+    PricesController,
     UpstreamsController,
     RequestsController,
     UsageController,

@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { RequestRecord } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import type { TokenUsage } from '@app/protocol';
 import { Clock } from '@app/runtime';
 import { Lifecycle, type RunningAnswer } from '../health/lifecycle.js';
@@ -80,9 +80,9 @@ export class AnswerKeeper implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   /** Takes an answer into account: learns from its usage, or estimates it where the upstream has told none. */
-  account(record: RequestRecord, bodyBytes: number, eventCount: number, price: ModelPrice | null): void {
+  account(record: RequestRecord, bodyBytes: number, eventCount: number, pricing: CallPricing): void {
     const isUntold = record.settlement === 'missing' && record.responseStatus !== 'failed';
-    if (isUntold) record.settleEstimate(this.estimate(record.model, bodyBytes, eventCount), price);
+    if (isUntold) record.settleEstimate(this.estimate(record.model, bodyBytes, eventCount), pricing);
     else this.learn(record, bodyBytes, eventCount);
   }
 

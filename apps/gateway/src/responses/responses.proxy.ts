@@ -104,7 +104,7 @@ export class ResponsesProxy {
     const call = isLimited ? await this.limits.prepare(request, reply, asked, candidates) : asked;
     if (!call || reply.raw.destroyed) return;
 
-    const price = this.catalog.find(call.model)?.price ?? null;
+    const pricing = this.catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
     const { keeper } = this;
     const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, this.knowledge);
     const options = {
@@ -113,8 +113,8 @@ export class ResponsesProxy {
       isCodex: isCodex(headers),
       isDrained: caller.group.onClientLeft === 'drain',
       bodyBytes: call.raw.length,
-      price,
-      rule: this.created.rule({ groupId: caller.group.id, call, price, record, isStorable: true }),
+      pricing,
+      rule: this.created.rule({ groupId: caller.group.id, call, pricing, record, isStorable: true }),
     };
     const pump = new ResponsePump(record, reply, options, keeper);
     await pump.run((sink) => new Forwarding(forwarded, sink, this.routing, () => keeper.clock.monotonic()));
