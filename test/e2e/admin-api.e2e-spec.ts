@@ -295,6 +295,7 @@ describe('the description of the API', () => {
         'delete /models/{id}/prices/{price_id}',
         'get /requests',
         'get /requests/{id}',
+        'post /requests/reprice',
         'get /upstreams',
         'get /upstreams/{id}',
         'get /usage',

@@ -7,6 +7,7 @@ export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';
 export { AddPrice, Price, PriceList, type Prices, PricesInput, type TokenPricesInput } from './prices.js';
+export { Repriced, RepriceRequests } from './repricing.js';
 export { ListRequestsQuery, Request, RequestList } from './requests.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';

@@ -1,6 +1,13 @@
 export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
 export { PartitionKeeper } from './partition-keeper.js';
+export {
+  type CostChange,
+  type RepricedKey,
+  type RepricedRange,
+  Repricing,
+  type RepricingOptions,
+} from './repricing.js';
 export { RequestLog } from './request-log.js';
 export {
   type Answering,

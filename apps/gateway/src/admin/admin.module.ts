@@ -9,6 +9,7 @@ import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
 import { PricesController } from './prices.controller.js';
+import { RepricingController } from './repricing.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { SettingsController } from './settings.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
@@ -22,6 +23,7 @@ import { UsageController } from './usage.controller.js';
     ModelsAdminController,
     PricesController,
     UpstreamsController,
+    RepricingController,
     RequestsController,
     UsageController,
     SettingsController,
