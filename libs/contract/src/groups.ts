@@ -36,6 +36,9 @@ const unpricedModels = z.enum(['allow', 'refuse', 'ceiling']).meta({
 const ceilingPrices = TokenPricesInput.nullable().meta({
   description: 'What a call for a model without a price costs; needed when unpriced_models is ceiling',
 });
+/** What is said of a group whose policy needs them. */
+export const CEILING_MISSING = 'must be given when unpriced_models is ceiling';
+
 export const CreateGroup = z
   .strictObject({
     name: Name,
@@ -54,6 +57,10 @@ export const CreateGroup = z
     price_multiplier: PriceMultiplier.default('1'),
     unpriced_models: unpricedModels.default('allow'),
     ceiling_prices: ceilingPrices.default(null),
+  })
+  .refine(({ unpriced_models: policy, ceiling_prices: prices }) => policy !== 'ceiling' || prices !== null, {
+    error: CEILING_MISSING,
+    path: ['ceiling_prices'],
   })
   .meta({ id: 'CreateGroup' });
 export type CreateGroup = z.infer<typeof CreateGroup>;

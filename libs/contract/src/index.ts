@@ -1,5 +1,5 @@
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
-export { CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
+export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
 export { CreateKey, IssuedKey, Key, KeyList, ListKeysQuery, RotateKey, UpdateKey } from './keys.js';
 export { ModelLimits, PlanWindow } from './limits.js';

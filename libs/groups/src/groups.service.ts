@@ -77,11 +77,16 @@ export class GroupsService {
     return group;
   }
 
-  /** null when there is no such group. */
-  async update(actor: string, id: string, { models, ...data }: Partial<GroupInput>): Promise<GroupRow | null> {
+  /** null when there is no such group; 'no_ceiling' when models without a price would cost a ceiling that is not there. */
+  async update(
+    actor: string,
+    id: string,
+    { models, ...data }: Partial<GroupInput>,
+  ): Promise<GroupRow | 'no_ceiling' | null> {
     const group = await this.prisma.$transaction(async (tx) => {
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return null;
+      if (lacksCeiling(before, data)) return 'no_ceiling';
       const patterns = models && {
         deleteMany: {},
         create: unique(models).map((pattern) => ({ pattern })),
@@ -118,6 +123,11 @@ export class GroupsService {
     await this.feed.refresh();
     return result;
   }
+}
+
+function lacksCeiling(before: GroupRow, { unpricedModels, ceilingPrices }: Partial<GroupInput>): boolean {
+  if ((unpricedModels ?? before.unpricedModels) !== 'ceiling') return false;
+  return ceilingPrices === undefined ? before.ceilingPrices === null : ceilingPrices === Prisma.DbNull;
 }
 
 function unique(patterns: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import { toPublicId } from '@app/contract';
-import type { CallPricing } from '@app/models';
+import type { CallPricing, UnpricedModelPolicy } from '@app/models';
 import type { ResponseSummary, TokenUsage } from '@app/protocol';
 import { newId } from '@app/runtime';
 
@@ -142,6 +142,8 @@ export class RequestRecord {
   priceId: string | null = null;
   /** In ten-thousandths; null: nothing was to be priced. */
   priceMultiplier: bigint | null = null;
+  /** Something was used that has no price: how that was dealt with. */
+  unpricedPolicy: UnpricedModelPolicy | null = null;
   /** Calls that were paid for. */
   pricedCalls: number | null = null;
   firstByteMs: number | null = null;
@@ -242,6 +244,7 @@ export class RequestRecord {
     this.costNanoUsd = charge?.nanoUsd ?? null;
     this.priceId = version?.id ?? null;
     this.priceMultiplier = pricing.multiplier;
+    this.unpricedPolicy = pricing.unpricedPolicy;
     this.pricedCalls = calls;
   }
 

@@ -35,6 +35,11 @@ export class CallPricing {
     return this.terms.priceMultiplier;
   }
 
+  /** What the group says of models without a price; null when the model has one. */
+  get unpricedPolicy(): UnpricedModelPolicy | null {
+    return this.version ? null : this.terms.unpricedModels;
+  }
+
   /**
    * null: nobody knows what it costs.
    *

@@ -13,4 +13,5 @@ export {
   toModelPrice,
   toStoredPrices,
 } from './stored-prices.js';
+export { UnpricedModels, type UnpricedUse } from './unpriced-models.js';
 export { formatUsd, parseUsd } from './usd.js';

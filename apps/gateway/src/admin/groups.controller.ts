@@ -1,6 +1,7 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import {
+  CEILING_MISSING,
   CreateGroup,
   Group,
   GroupCheck,
@@ -81,6 +82,9 @@ export class GroupsController {
     const { name, description, models } = body;
     const group = await this.groups.update(ADMIN_ACTOR, id, given({ name, description, models, ...toPolicies(body) }));
     if (!group) throw AdminProblem.notFound('group');
+    if (group === 'no_ceiling') {
+      throw AdminProblem.invalid([{ path: 'ceiling_prices', message: CEILING_MISSING }]);
+    }
     return toGroup(group);
   }
 

@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { JournalModule } from '@app/journal';
+import { ModelsModule } from '@app/models';
 import { GatewayMetrics } from './gateway-metrics.js';
 import { HealthController } from './health.controller.js';
 import { Lifecycle } from './lifecycle.js';
 
 @Module({
-  imports: [JournalModule],
+  imports: [JournalModule, ModelsModule],
   controllers: [HealthController],
   providers: [GatewayMetrics, Lifecycle],
   exports: [GatewayMetrics, Lifecycle],

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { ModelCatalog } from '@app/models';
+import { ModelCatalog, UnpricedModels } from '@app/models';
 import { errors, type GatewayError, readResponseCall, type ResponseCall } from '@app/protocol';
 import { Forwarding, Routing } from '@app/upstreams';
 import { CLIENTS_OWN, isClientsOwnCompaction, requireConversation } from '../compaction/compaction-call.js';
@@ -29,6 +29,7 @@ export class ResponsesProxy {
   constructor(
     private readonly permissions: ModelPermissions,
     private readonly catalog: ModelCatalog,
+    private readonly unpriced: UnpricedModels,
     private readonly references: ResponseReferences,
     private readonly routing: Routing,
     private readonly created: CreatedResponses,
@@ -60,6 +61,11 @@ export class ResponsesProxy {
 
     if (!this.permissions.allows(caller, sent.model)) {
       throw this.refused(errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller)), request, sent);
+    }
+    const pricing = this.catalog.pricingOf(sent.model, record.startedAtMs, caller.group, sent.serviceTier);
+    if (pricing.unpricedPolicy === 'refuse') {
+      this.unpriced.note(sent.model, 'refuse', record.groupId, record.groupName);
+      throw this.refused(errors.modelNotPriced(sent.model), request, sent);
     }
     // Its body may have been decoded after it had left.
     if (reply.raw.destroyed) return;
