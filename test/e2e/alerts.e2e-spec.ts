@@ -17,6 +17,9 @@ beforeAll(async () => {
   receiver.behave = (response) => response.writeHead(204).end();
   scene = await startScene({ gateway: { database } });
   twin = await TestGateway.start({ database });
+  // Models without a price are alerts, too.
+  const prices = { input_per_million_usd: '1', output_per_million_usd: '1' };
+  await scene.gateway.admin.create('/models', { name: 'gpt-5.5', prices });
 });
 afterAll(async () => {
   await Promise.all([scene.stop(), twin.stop()]);

@@ -19,6 +19,7 @@ describe('POST /admin/v1/explain', () => {
     expect(told.checks.map(({ rule, passed }) => [rule, passed])).toEqual([
       ['key', true],
       ['group.models', true],
+      ['group.unpriced_models', true],
       ['upstreams', true],
     ]);
     expect(told.candidates).toMatchObject([{ standing: 'available', upstream_model: 'gpt-5.5' }]);

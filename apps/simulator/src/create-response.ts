@@ -45,7 +45,7 @@ function requireKnownItems({ stored }: Service, body: JsonObject): void {
 
 function prepareAnswer(service: Service, call: Call): Answer {
   const { exchange, body, model, script, fault } = call;
-  const response = new ResponseObject(newId('resp'), body);
+  const response = new ResponseObject(newId('resp'), body, script.service_tier);
   exchange.responseId = response.id;
   const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
   return {

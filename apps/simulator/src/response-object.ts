@@ -17,11 +17,16 @@ export interface ResponseState {
 export class ResponseObject {
   private readonly createdAt = Math.floor(Date.now() / 1000);
   private readonly echo: string;
+  private readonly tierAsked: string;
+  private readonly tierUsed: string;
 
   constructor(
     readonly id: string,
     body: JsonObject,
+    tierUsed?: string,
   ) {
+    this.tierAsked = typeof body['service_tier'] === 'string' ? body['service_tier'] : 'auto';
+    this.tierUsed = tierUsed ?? (this.tierAsked === 'auto' ? 'default' : this.tierAsked);
     this.echo = JSON.stringify(echoOf(body)).slice(1, -1);
   }
 
@@ -31,11 +36,12 @@ export class ResponseObject {
     const error = state.error ? JSON.stringify(state.error) : 'null';
     const incomplete = state.incompleteReason ? JSON.stringify({ reason: state.incompleteReason }) : 'null';
     // As captured from the real service: the tier asked for while running, the tier used at the end.
-    const tier = state.status === 'in_progress' || state.status === 'queued' ? 'auto' : 'default';
+    const isRunning = state.status === 'in_progress' || state.status === 'queued';
+    const tier = JSON.stringify(isRunning ? this.tierAsked : this.tierUsed);
     return (
       `{"id":"${this.id}","object":"response","created_at":${this.createdAt},"status":"${state.status}",` +
       `"completed_at":${isOver ? Math.floor(Date.now() / 1000) : 'null'},"error":${error},` +
-      `"incomplete_details":${incomplete},"output":[${state.output?.join(',') ?? ''}],"service_tier":"${tier}",` +
+      `"incomplete_details":${incomplete},"output":[${state.output?.join(',') ?? ''}],"service_tier":${tier},` +
       `${this.echo}${state.usage === undefined ? '' : `,"usage":${state.usage}`}}`
     );
   }

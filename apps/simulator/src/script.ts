@@ -29,6 +29,8 @@ export interface Script {
   final_blank_line?: boolean;
   gzip?: boolean;
   model_header?: string;
+  /** The tier that the answer names; default: the one asked for. */
+  service_tier?: string;
   fault?: Fault;
   times?: number;
 }
@@ -125,6 +127,7 @@ const checks: Record<keyof Script, Check> = {
   final_blank_line: isFlag,
   gzip: isFlag,
   model_header: isText,
+  service_tier: isText,
   fault: () => true,
   times: isCount,
 };

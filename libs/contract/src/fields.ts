@@ -29,6 +29,12 @@ export const Usd = z
   .regex(/^\d{1,6}(\.\d{1,9})?$/, 'must be a decimal string in USD, such as "1.25"')
   .meta({ description: 'Decimal string in USD', examples: ['1.25'] });
 
+/** What a cost is multiplied by: a decimal string of 0 … 1000. */
+export const PriceMultiplier = z
+  .string()
+  .regex(/^(?:\d{1,3}(?:\.\d{1,4})?|1000(?:\.0{1,4})?)$/, 'must be a decimal string of 0 … 1000, such as "1.25"')
+  .meta({ description: 'Every cost of the group is multiplied by it', examples: ['1.25'] });
+
 /** A point in time, RFC 3339. */
 export const Timestamp = z.iso
   .datetime({ offset: true, error: 'must be an RFC 3339 time, such as 2026-11-23T12:00:00Z' })

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { ModelName, ModelPattern, Name, text } from './fields.js';
+import { ModelName, ModelPattern, Name, PriceMultiplier, text } from './fields.js';
 import { limitFields, modelLimits, noLimits, planWindows, timeZone } from './limits.js';
 import { pageOf } from './page.js';
+import { Prices, TokenPricesInput } from './prices.js';
 
 const models = z.array(ModelPattern).max(500).meta({ description: 'Models that keys of this group may use' });
 const description = text().max(1000);
@@ -28,6 +29,16 @@ const limitMessage = text().trim().max(200).meta({
 const queueWaitMs = z.int().min(0).max(120_000).meta({
   description: 'How long a call may wait for a place when max_concurrency is reached',
 });
+const unpricedModels = z.enum(['allow', 'refuse', 'ceiling']).meta({
+  description:
+    'What becomes of a call for a model without a price: it is allowed and costs nothing, refused, or costs the ceiling_prices',
+});
+const ceilingPrices = TokenPricesInput.nullable().meta({
+  description: 'What a call for a model without a price costs; needed when unpriced_models is ceiling',
+});
+/** What is said of a group whose policy needs them. */
+export const CEILING_MISSING = 'must be given when unpriced_models is ceiling';
+
 export const CreateGroup = z
   .strictObject({
     name: Name,
@@ -43,6 +54,13 @@ export const CreateGroup = z
     time_zone: timeZone.default('UTC'),
     limit_message: limitMessage.default(''),
     queue_wait_ms: queueWaitMs.default(10_000),
+    price_multiplier: PriceMultiplier.default('1'),
+    unpriced_models: unpricedModels.default('allow'),
+    ceiling_prices: ceilingPrices.default(null),
+  })
+  .refine(({ unpriced_models: policy, ceiling_prices: prices }) => policy !== 'ceiling' || prices !== null, {
+    error: CEILING_MISSING,
+    path: ['ceiling_prices'],
   })
   .meta({ id: 'CreateGroup' });
 export type CreateGroup = z.infer<typeof CreateGroup>;
@@ -62,6 +80,9 @@ export const UpdateGroup = z
     time_zone: timeZone,
     limit_message: limitMessage,
     queue_wait_ms: queueWaitMs,
+    price_multiplier: PriceMultiplier,
+    unpriced_models: unpricedModels,
+    ceiling_prices: ceilingPrices,
   })
   .partial()
   .meta({ id: 'UpdateGroup' });
@@ -83,6 +104,9 @@ export const Group = z
     time_zone: z.string(),
     limit_message: z.string(),
     queue_wait_ms: z.int(),
+    price_multiplier: z.string(),
+    unpriced_models: unpricedModels,
+    ceiling_prices: Prices.nullable(),
     key_count: z.int(),
     created_at: z.string(),
     updated_at: z.string(),

@@ -9,6 +9,7 @@ const PREFIXES = {
   webhook: 'whk',
   alert: 'alr',
   delivery: 'dlv',
+  price: 'prc',
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

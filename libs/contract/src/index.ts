@@ -1,12 +1,14 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
-export { CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
+export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
 export { CreateKey, IssuedKey, Key, KeyList, ListKeysQuery, RotateKey, UpdateKey } from './keys.js';
 export { ModelLimits, PlanWindow } from './limits.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';
+export { AddPrice, Price, PriceList, type Prices, PricesInput, type TokenPricesInput } from './prices.js';
+export { Repriced, RepriceRequests } from './repricing.js';
 export { ListRequestsQuery, Request, RequestList } from './requests.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';

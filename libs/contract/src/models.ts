@@ -1,27 +1,8 @@
 import { z } from 'zod';
-import { ModelName, Usd } from './fields.js';
+import { ModelName } from './fields.js';
 import { idOf } from './ids.js';
 import { pageOf } from './page.js';
-
-const PRICE_NAMES = [
-  'input_per_million_usd',
-  'cached_input_per_million_usd',
-  'cache_write_per_million_usd',
-  'output_per_million_usd',
-  'reasoning_per_million_usd',
-  'per_request_usd',
-] as const;
-
-const PricesInput = z
-  .strictObject({
-    input_per_million_usd: Usd,
-    cached_input_per_million_usd: Usd.optional().meta({ description: 'Default: the input price' }),
-    cache_write_per_million_usd: Usd.optional().meta({ description: 'Default: the input price' }),
-    output_per_million_usd: Usd,
-    reasoning_per_million_usd: Usd.optional().meta({ description: 'Default: the output price' }),
-    per_request_usd: Usd.default('0'),
-  })
-  .meta({ id: 'PricesInput' });
+import { Prices, PricesInput } from './prices.js';
 
 const aliases = z.array(ModelName).max(50).meta({ description: 'Other names for the same model' });
 const upstreams = z
@@ -64,20 +45,16 @@ export const UpdateModel = z
   .meta({ id: 'UpdateModel' });
 export type UpdateModel = z.infer<typeof UpdateModel>;
 
-const Prices = z.object(
-  Object.fromEntries(PRICE_NAMES.map((name) => [name, z.string()])) as Record<
-    (typeof PRICE_NAMES)[number],
-    z.ZodString
-  >,
-);
-
 export const Model = z
   .object({
     id: z.string(),
     name: z.string(),
     aliases: z.array(z.string()),
     upstreams: z.array(z.object({ upstream_id: z.string(), upstream_model: z.string().nullable() })),
-    prices: Prices.nullable(),
+    prices: Prices.nullable().meta({ description: 'What counts now; null: the model has no price' }),
+    warnings: z
+      .array(z.object({ code: z.enum(['model_not_priced']), message: z.string() }))
+      .meta({ description: 'What an operator should see to' }),
     context_window_tokens: contextWindowTokens,
     created_at: z.string(),
     updated_at: z.string(),

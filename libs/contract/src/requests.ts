@@ -97,7 +97,19 @@ export const Request = z
     cache_write_tokens: count,
     output_tokens: count,
     reasoning_tokens: count,
+    usage_anomaly: z.boolean().meta({
+      description:
+        'The upstream counted more cached or reasoning tokens than there were; they are charged up to their whole',
+    }),
+    service_tier: text.meta({ description: 'As the answer names it, else as it was asked for' }),
     cost_usd: text.meta({ description: 'null: unknown, or the model has no price' }),
+    base_cost_usd: text.meta({ description: "Before the group's price_multiplier" }),
+    price_multiplier: text,
+    price_id: text.meta({ description: 'The version of the price' }),
+    price_source: z.enum(['version', 'ceiling']).nullable().meta({
+      description: "What the cost rests on: a version of the model's price, or the ceiling of the group; null: neither",
+    }),
+    priced_calls: count.meta({ description: 'How many calls were paid for: a compaction may take more than one' }),
     first_byte_ms: z.number().nullable(),
     duration_ms: z.number(),
     attempts: z.int(),

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, type Prisma } from '@app/database';
+import { AuditLog, ChangeFeed, PrismaService, Prisma } from '@app/database';
 import { newId } from '@app/runtime';
-import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
+import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft, UnpricedModels } from './group-policy.js';
 
 /** A group as stored, with its patterns. */
 export type GroupRow = Prisma.GroupGetPayload<{ include: { models: true; _count: { select: { keys: true } } } }>;
@@ -25,6 +25,11 @@ export interface GroupInput {
   timeZone?: string;
   limitMessage?: string;
   queueWaitMs?: number;
+  /** A decimal of up to 4 places. */
+  priceMultiplier?: string;
+  unpricedModels?: UnpricedModels;
+  /** Integers of nano-USD as text. */
+  ceilingPrices?: Prisma.InputJsonObject | typeof Prisma.DbNull;
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;
@@ -73,11 +78,16 @@ export class GroupsService {
     return group;
   }
 
-  /** null when there is no such group. */
-  async update(actor: string, id: string, { models, ...data }: Partial<GroupInput>): Promise<GroupRow | null> {
+  /** null when there is no such group; 'no_ceiling' when models without a price would cost a ceiling that is not there. */
+  async update(
+    actor: string,
+    id: string,
+    { models, ...data }: Partial<GroupInput>,
+  ): Promise<GroupRow | 'no_ceiling' | null> {
     const group = await this.prisma.$transaction(async (tx) => {
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return null;
+      if (lacksCeiling(before, data)) return 'no_ceiling';
       const patterns = models && {
         deleteMany: {},
         create: unique(models).map((pattern) => ({ pattern })),
@@ -114,6 +124,11 @@ export class GroupsService {
     await this.feed.refresh();
     return result;
   }
+}
+
+function lacksCeiling(before: GroupRow, { unpricedModels, ceilingPrices }: Partial<GroupInput>): boolean {
+  if ((unpricedModels ?? before.unpricedModels) !== 'ceiling') return false;
+  return ceilingPrices === undefined ? before.ceilingPrices === null : ceilingPrices === Prisma.DbNull;
 }
 
 function unique(patterns: readonly string[]): string[] {

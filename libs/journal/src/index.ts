@@ -3,6 +3,13 @@ export { type Outcome, outcomeOf } from './outcome.js';
 export { PartitionKeeper } from './partition-keeper.js';
 export { type JournalOptions } from './journal-writer.js';
 export { RequestJournal } from './request-journal.js';
+export {
+  type CostChange,
+  type RepricedKey,
+  type RepricedRange,
+  Repricing,
+  type RepricingOptions,
+} from './repricing.js';
 export { RequestLog } from './request-log.js';
 export {
   type Answering,

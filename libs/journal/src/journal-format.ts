@@ -1,3 +1,4 @@
+import { formatMultiplier } from '@app/models';
 import type { RequestRecord } from './request-record.js';
 import { type Cell, COLUMN_NAMES, type RequestRow, storable, toCells } from './request-row.js';
 
@@ -29,6 +30,10 @@ const OPENED_COLUMNS = [
   'input_tokens',
   'cost_nano_usd',
   'price_id',
+  'base_cost_nano_usd',
+  'price_multiplier',
+  'service_tier',
+  'priced_calls',
 ] as const satisfies readonly (keyof RequestRow)[];
 
 /** Names of the cells in a segment's records; each segment tells its own, as releases differ. */
@@ -55,7 +60,9 @@ export function idIn(text: string): string {
 /** The text of a record `opened`. */
 export function openedText(record: RequestRecord): string {
   const { estimate } = record;
-  const cost = estimate?.costNanoUsd ?? null;
+  const pricing = estimate?.pricing ?? null;
+  const tier = record.serviceTier ?? pricing?.askedTier ?? null;
+  const charge = estimate && pricing ? pricing.chargeOf(estimate.usage, tier, estimate.calls) : null;
   return JSON.stringify([
     record.id,
     new Date(record.startedAtMs).toISOString(),
@@ -75,8 +82,12 @@ export function openedText(record: RequestRecord): string {
     storable(record.clientRequestId, 128),
     record.requestBytes,
     estimate?.usage.inputTokens ?? null,
-    cost === null ? null : String(cost),
-    estimate?.priceId ?? null,
+    charge && String(charge.nanoUsd),
+    pricing?.version?.id ?? null,
+    charge && String(charge.baseNanoUsd),
+    pricing && formatMultiplier(pricing.multiplier),
+    storable(tier, 64),
+    estimate?.calls ?? null,
   ] satisfies { [Index in keyof typeof OPENED_COLUMNS]: Cell });
 }
 

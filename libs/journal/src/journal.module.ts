@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock, RuntimeModule } from '@app/runtime';
 import type { JournalOptions } from './journal-writer.js';
 import { PartitionKeeper } from './partition-keeper.js';
+import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
 import { RequestSearch } from './request-search.js';
@@ -19,8 +20,9 @@ export class JournalModule {
         RequestLog,
         RequestSearch,
         PartitionKeeper,
+        Repricing,
       ],
-      exports: [RequestJournal, RequestLog, RequestSearch],
+      exports: [Repricing, RequestJournal, RequestLog, RequestSearch],
     };
   }
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
+import { UNPRICED } from '@app/models';
 import { Clock } from '@app/runtime';
 import type { JournaledRow } from './journal-reader.js';
 import { RequestJournal } from './request-journal.js';
@@ -82,7 +83,7 @@ describe('what a killed process leaves', () => {
   it('is the row of a request whose end the client has seen, as it was then', () => {
     const record = begin(openJournal());
     ask(record);
-    record.settle(SUMMARY, 'terminal_event', null);
+    record.settle(SUMMARY, 'terminal_event', UNPRICED);
     const [row, ...others] = readAll(openJournal()).map(rowOf);
     expect(others).toEqual([]);
     expect(row).toMatchObject({

@@ -1,5 +1,5 @@
 import { toPublicId } from '@app/contract';
-import { costNanoUsd, type ModelPrice } from '@app/models';
+import type { CallPricing, UnpricedModelPolicy } from '@app/models';
 import type { ResponseSummary, TokenUsage } from '@app/protocol';
 import { newId } from '@app/runtime';
 
@@ -64,8 +64,9 @@ export interface RecordKeeper {
 /** What a request that has been sent to an upstream has used, if nothing more is heard of it. */
 export interface UsageEstimate {
   readonly usage: TokenUsage;
-  readonly costNanoUsd: bigint | null;
-  readonly priceId: string | null;
+  readonly pricing: CallPricing | null;
+  /** How many calls it is the sum of. */
+  readonly calls: number;
 }
 
 /** Whoever answers a request. */
@@ -83,7 +84,7 @@ export interface Answering {
  * - `partial`: the answer was cut after it had begun; the upstream never told its usage
  * - `estimated`: usage estimated by the gateway
  * - `missing`: the response failed, which is not billed, and told no usage
- * - `unpriced`: usage is known, but the model has no price
+ * - `unpriced`: usage is known, but the model has no price; what it costs is unknown, or told by the group's ceiling
  * - `interrupted`: the request ended before its answer began, or with the gateway itself
  */
 export type Settlement = 'open' | 'final' | 'partial' | 'estimated' | 'missing' | 'unpriced' | 'interrupted';
@@ -150,8 +151,18 @@ export class RequestRecord {
   settling: Promise<void> | null = null;
   usageSource: UsageSource = 'none';
   usage: TokenUsage | null = null;
+  /** As the answer names it, else as it was asked for. */
+  serviceTier: string | null = null;
+  /** Before the group's multiplier. */
+  baseCostNanoUsd: bigint | null = null;
   costNanoUsd: bigint | null = null;
   priceId: string | null = null;
+  /** In ten-thousandths; null: nothing was to be priced. */
+  priceMultiplier: bigint | null = null;
+  /** Something was used that has no price: how that was dealt with. */
+  unpricedPolicy: UnpricedModelPolicy | null = null;
+  /** Calls that were paid for. */
+  pricedCalls: number | null = null;
   firstByteMs: number | null = null;
   durationMs = 0;
   /** Every try of an upstream, in order. */
@@ -176,7 +187,7 @@ export class RequestRecord {
   estimate: UsageEstimate | null = null;
   /** What was used by calls before the one that is settled: a compaction may take more than one. */
   private earlierUsage: TokenUsage | null = null;
-  private earlierCostNanoUsd = 0n;
+  private earlierCalls = 0;
   /** What is given back when the record is closed. */
   private holding: Holding | null = null;
   private isClosed = false;
@@ -225,12 +236,8 @@ export class RequestRecord {
   }
 
   /** Takes down that a call is about to be sent to an upstream; `usage`: what it uses at least, as is believed; null: nothing. */
-  noteAsked(usage: TokenUsage | null, price: ModelPrice | null): void {
-    this.estimate = usage && {
-      usage: summed(this.earlierUsage, usage),
-      costNanoUsd: price && this.earlierCostNanoUsd + costNanoUsd(usage, price),
-      priceId: price?.id ?? null,
-    };
+  noteAsked(usage: TokenUsage | null, pricing: CallPricing | null): void {
+    this.estimate = usage && { usage: summed(this.earlierUsage, usage), pricing, calls: this.earlierCalls + 1 };
     this.keeper?.noteAsked(this);
   }
 
@@ -241,45 +248,50 @@ export class RequestRecord {
   }
 
   /** Takes down how the upstream ended the response, at the moment that is known. */
-  settle(summary: ResponseSummary, source: UsageSource, price: ModelPrice | null): void {
+  settle(summary: ResponseSummary, source: UsageSource, pricing: CallPricing): void {
     this.isComplete = true;
     this.responseStatus = summary.status;
     this.responseId = summary.id ?? this.responseId;
     this.servedModel = summary.model ?? this.servedModel;
     this.errorCode = summary.errorCode ?? this.errorCode;
     this.errorMessage = summary.errorMessage ?? this.errorMessage;
-    this.settleUsage(summary.usage, source, price);
+    this.serviceTier = summary.serviceTier ?? pricing.askedTier;
+    this.usage = summary.usage;
+    this.usageSource = summary.usage ? source : 'none';
+    if (!summary.usage) this.settlement = 'missing';
+    else this.settleCost(summary.usage, pricing, 1);
     this.noteEnding();
   }
 
   /** Takes down a call that was answered, and is not the last one that this request needs. */
-  noteEarlierCall(usage: TokenUsage | null, price: ModelPrice | null): void {
+  noteEarlierCall(usage: TokenUsage | null, serviceTier: string | null): void {
     if (!usage) return;
+    this.serviceTier = serviceTier ?? this.serviceTier;
     this.earlierUsage = summed(this.earlierUsage, usage);
-    if (price) this.earlierCostNanoUsd += costNanoUsd(usage, price);
+    this.earlierCalls++;
   }
 
   /** Takes down a request whose calls were all noted before. */
-  settleEarlierCalls(source: UsageSource, price: ModelPrice | null): void {
+  settleEarlierCalls(source: UsageSource, pricing: CallPricing): void {
     const usage = this.earlierUsage;
+    this.serviceTier ??= pricing.askedTier;
     this.usage = usage;
     this.usageSource = usage ? source : 'none';
     if (!usage) return this.settleUnused();
-    this.settlement = price ? 'final' : 'unpriced';
-    this.costNanoUsd = price && this.earlierCostNanoUsd;
-    this.priceId = price?.id ?? null;
+    this.settleCost(usage, pricing, this.earlierCalls);
   }
 
-  private settleUsage(usage: TokenUsage | null, source: UsageSource, price: ModelPrice | null): void {
-    this.usage = usage;
-    this.usageSource = usage ? source : 'none';
-    if (!usage) this.settlement = 'missing';
-    else if (!price) this.settlement = 'unpriced';
-    else {
-      this.settlement = 'final';
-      this.costNanoUsd = costNanoUsd(usage, price);
-      this.priceId = price.id;
-    }
+  /** Rounded once, so that the cost can be computed again from the row alone. */
+  private settleCost(usage: TokenUsage, pricing: CallPricing, calls: number): void {
+    const { version } = pricing;
+    const charge = pricing.chargeOf(usage, this.serviceTier, calls);
+    this.settlement = version ? 'final' : 'unpriced';
+    this.baseCostNanoUsd = charge?.baseNanoUsd ?? null;
+    this.costNanoUsd = charge?.nanoUsd ?? null;
+    this.priceId = version?.id ?? null;
+    this.priceMultiplier = pricing.multiplier;
+    this.unpricedPolicy = pricing.unpricedPolicy;
+    this.pricedCalls = calls;
   }
 
   /** Takes down that the upstream refused, which the client was told inside a stream that had been opened before. */
@@ -297,13 +309,12 @@ export class RequestRecord {
   }
 
   /** Takes down what the gateway believes was used by an answer that was cut. */
-  settleEstimate(usage: TokenUsage, price: ModelPrice | null): void {
+  settleEstimate(usage: TokenUsage, pricing: CallPricing): void {
     this.usage = usage;
     this.usageSource = 'estimate';
+    this.serviceTier ??= pricing.askedTier;
+    this.settleCost(usage, pricing, 1);
     this.settlement = 'estimated';
-    if (!price) return;
-    this.costNanoUsd = costNanoUsd(usage, price);
-    this.priceId = price.id;
   }
 
   /** Takes down an answer that is whole and costs nothing: what it shows was accounted by the request that made it. */
@@ -343,6 +354,7 @@ export class RequestRecord {
   private settleUnused(): void {
     this.settlement = 'final';
     this.usage = NOTHING_USED;
+    this.baseCostNanoUsd = 0n;
     this.costNanoUsd = 0n;
   }
 }

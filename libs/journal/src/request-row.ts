@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { formatMultiplier } from '@app/models';
 import { outcomeOf } from './outcome.js';
 import type { CompactionNote, RequestRecord, UpstreamAttempt } from './request-record.js';
 
@@ -48,6 +49,11 @@ export interface RequestRow {
   last_event: string | null;
   decision: unknown;
   compaction: CompactionCell | null;
+  service_tier: string | null;
+  base_cost_nano_usd: bigint | null;
+  /** A decimal, which reads as its text. */
+  price_multiplier: { toString(): string } | null;
+  priced_calls: number | null;
 }
 
 /** What became of a compaction, as the database has it. */
@@ -117,6 +123,10 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   last_event: 'text',
   decision: 'jsonb',
   compaction: 'jsonb',
+  service_tier: 'text',
+  base_cost_nano_usd: 'bigint',
+  price_multiplier: 'numeric',
+  priced_calls: 'integer',
 };
 
 /** Objects and lists are for the columns that hold JSON. */
@@ -208,6 +218,10 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     last_event: record.lastEvent,
     decision: storableJson(record.decision),
     compaction: record.compaction && toCompactionCell(record.compaction),
+    service_tier: storable(record.serviceTier, 64),
+    base_cost_nano_usd: record.baseCostNanoUsd === null ? null : String(record.baseCostNanoUsd),
+    price_multiplier: record.priceMultiplier === null ? null : formatMultiplier(record.priceMultiplier),
+    priced_calls: record.pricedCalls,
   };
 }
 

@@ -30,7 +30,7 @@ export class HeldRule {
   /** What calls of this replica hold. */
   reserved = 0;
   /** What is used here; and before the start, by all. */
-  readonly meter: Meter;
+  meter: Meter;
   /** What all had used when that was last told. */
   seen: SeenUse | null = null;
   /** Somebody is looking up what was used before. */

@@ -1,13 +1,12 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Clock } from '@app/runtime';
+import { type FreshRule, freshRule, type PastUse, type SubjectScope } from './fresh-rule.js';
 import type { HeldRule } from './held-rule.js';
-import { type Demand, type LimitRule, NOTHING_USED, type SubjectLimits } from './limit-rule.js';
+import { type Demand, NOTHING_USED, type SubjectLimits } from './limit-rule.js';
 import { type Instant, meterFor } from './meter.js';
 import { SharedLimits, type SharedVerdict } from './shared-limits.js';
 import { type Holds, type RuleRefusal, type RuleState, stateOf, Subject } from './subject.js';
-
-/** `model`: a group's calls for one model. */
-export type SubjectScope = 'key' | 'group' | 'model';
+import { turn } from './turn.js';
 
 /** Why a call cannot begin now. */
 export type LimitRefusal =
@@ -15,29 +14,6 @@ export type LimitRefusal =
   | { readonly kind: 'concurrency'; readonly scope: string; readonly concurrencyMax: number };
 
 export type Admittance = { readonly reservation: Reservation } | { readonly refusal: LimitRefusal };
-
-/** A rule whose past has to be looked up in the log. */
-export interface FreshRule {
-  readonly scope: SubjectScope;
-  /** Of the key or the group. */
-  readonly id: string;
-  readonly rule: LimitRule;
-  /**
-   * - `new`: it counts from now on
-   * - `shared`: the replicas have lost what they counted together
-   * - `alone`: the others cannot be asked
-   */
-  readonly cause: 'new' | 'shared' | 'alone';
-  readonly held: HeldRule;
-  readonly subject: Subject;
-}
-
-/** What was used of a rule before. */
-export interface PastUse {
-  readonly amount: number;
-  /** Wall clock. */
-  readonly atMs: number;
-}
 
 /** How many calls of one subject may wait for a place. */
 const WAITING_MAX = 64;
@@ -221,17 +197,40 @@ export class Limiter {
         known.addPast(amount, atMs, now);
         if (cause === 'new') held.meter.addPast(amount, atMs, now);
       }
+      if (cause === 'recounted') held.meter = known;
       const resetsAtMs = known.resetsAtMs(0, now);
       if (!this.isShared) held.see({ used: known.used(now), reserved: 0, resetsAtMs, atMs: now.monotonicMs });
     }
-    const isToTell = looked.filter(({ fresh }) => fresh.cause !== 'alone');
+    const recounted = looked.filter(({ fresh }) => fresh.cause === 'recounted');
+    const lacking = looked.filter(({ fresh }) => fresh.cause === 'new' || fresh.cause === 'shared');
+    await this.tellPast(lacking, { isFresh: isStart });
+    await this.tellPast(recounted, { isRecount: true });
+  }
+
+  /** Looks up anew what was spent: costs of the past have changed. */
+  recountSpending(): void {
+    for (const subject of this.all()) {
+      const spending = subject.rules.filter(({ rule }) => rule.kind === 'plan' && rule.unit === 'nano_usd');
+      this.lookUp(
+        spending.map((held) => ({ subject, held })),
+        'recounted',
+      );
+    }
+  }
+
+  private async tellPast(
+    looked: readonly { fresh: FreshRule; past: readonly PastUse[] }[],
+    how: { isFresh?: boolean; isRecount?: boolean },
+  ): Promise<void> {
+    const now = this.now();
+    if (looked.length === 0) return;
     await this.shared?.fill(
-      isToTell.map(({ fresh, past }) => ({
+      looked.map(({ fresh, past }) => ({
         subject: fresh.subject,
         held: fresh.held,
         entries: past.map(({ amount, atMs }) => [Math.max(0, now.wallMs - atMs), amount] as const),
       })),
-      isStart,
+      how,
     );
   }
 
@@ -310,11 +309,6 @@ export class Limiter {
   }
 }
 
-function freshRule({ subject, held }: { subject: Subject; held: HeldRule }, cause: FreshRule['cause']): FreshRule {
-  const [scope = '', id = ''] = subject.key.split(':');
-  return { scope: scope as SubjectScope, id, rule: held.rule, cause, held, subject };
-}
-
 /** Whose limits are those of a group for one model. */
 export function modelSubjectId(groupId: string, model: string): string {
   return `${groupId} ${model}`;
@@ -356,24 +350,4 @@ export class Reservation {
 
 function busy({ scope, concurrencyMax }: Subject): LimitRefusal {
   return { kind: 'concurrency', scope, concurrencyMax };
-}
-
-/** Waits for a place of a subject; false when the time is over or nobody waits any more. Whoever had its turn stays the first. */
-function turn(subject: Subject, isFirst: boolean, ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const end = (hasTurn: boolean) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      const index = subject.waiting.indexOf(onTurn);
-      if (index !== -1) subject.waiting.splice(index, 1);
-      resolve(hasTurn);
-    };
-    const onTurn = () => end(true);
-    const onAbort = () => end(false);
-    const timer = setTimeout(() => end(false), ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (isFirst) subject.waiting.push(onTurn);
-    else subject.waiting.unshift(onTurn);
-    subject.wakeNext();
-  });
 }

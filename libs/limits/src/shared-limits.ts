@@ -144,17 +144,21 @@ export class SharedLimits implements OnApplicationShutdown {
     if ('rule' in held) this.subjectOf.set(held, subject);
   }
 
-  /** Tells what was used before the rules were counted; whoever comes first counts. @throws what Redis throws */
+  /**
+   * Tells what was used before the rules were counted; whoever comes first counts, but for a recount.
+   *
+   * @throws what Redis throws
+   */
   async fill(
     past: readonly { subject: Subject; held: HeldRule; entries: PastEntries }[],
-    isFresh: boolean,
+    how: { isFresh?: boolean; isRecount?: boolean },
   ): Promise<void> {
     if (!this.redis.isReady) return;
     const now = { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
     for (let from = 0; from < past.length; from += ENTRIES_PER_SCRIPT_MAX) {
       const part = past.slice(from, from + ENTRIES_PER_SCRIPT_MAX);
       const entries = part.map(({ held, entries: used }) => ({ ...form(held, now), past: pairs(used) }));
-      await this.call('tollgateFill', part.map(keyOf), { entries, isFresh });
+      await this.call('tollgateFill', part.map(keyOf), { entries, ...how });
     }
   }
 

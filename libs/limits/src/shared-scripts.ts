@@ -215,6 +215,11 @@ for index, meter in ipairs(ask.entries) do
       if missing > 0 then add(key, meter, missing) end
     end
   end
+  if ask.isRecount then
+    redis.call('DEL', key .. ':b')
+    redis.call('HSET', key, 's', '0')
+    hash.f = nil
+  end
   -- What a meter without its past was not told of is in the log.
   if ask.more and (hash.f or not meter.p) or not ask.more and hash.f ~= '1' then
     for _, pair in ipairs(meter.past) do add(key, meter, pair[2], now - pair[1]) end

@@ -112,7 +112,9 @@ export class Subject {
       const { used, limit } = held.share(now, view);
       const amount = amountOf(rule, demand);
       const isUsedUp = rule.unit === 'requests' ? used + amount > limit : used >= limit;
-      const isOnlyHeld = !isUsedUp && reserved > 0 && used + reserved + amount > limit;
+      // Of several replicas that cannot ask each other none may go beyond its share: together they would by a call each.
+      const isStrict = reserved > 0 || (rule.kind === 'plan' && view !== null && view.replicas > 1);
+      const isOnlyHeld = !isUsedUp && isStrict && used + reserved + amount > limit;
       if (!isUsedUp && !isOnlyHeld) continue;
       return { state: stateOf(held, now, view, Math.max(0, limit - Math.max(1, amount))), isOnlyHeld };
     }

@@ -3,7 +3,6 @@ import { formatUsd, parseUsd } from './usd.js';
 
 const usd = (text: string) => parseUsd(text) ?? -1n;
 const price = {
-  id: 'p',
   inputPerMillion: usd('1.25'),
   cachedInputPerMillion: usd('0.125'),
   cacheWritePerMillion: usd('1.5625'),

@@ -1,6 +1,13 @@
 import { Module } from '@nestjs/common';
+import { RuntimeModule } from '@app/runtime';
 import { ModelCatalog } from './model-catalog.js';
 import { ModelsService } from './models.service.js';
+import { UnpricedModels } from './unpriced-models.js';
+import { PriceVersions } from './price-versions.js';
 
-@Module({ providers: [ModelCatalog, ModelsService], exports: [ModelCatalog, ModelsService] })
+@Module({
+  imports: [RuntimeModule],
+  providers: [ModelCatalog, ModelsService, PriceVersions, UnpricedModels],
+  exports: [ModelCatalog, ModelsService, PriceVersions, UnpricedModels],
+})
 export class ModelsModule {}

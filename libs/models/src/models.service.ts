@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
-import { newId } from '@app/runtime';
-import type { ModelPrice } from './model-price.js';
+import { Clock, newId } from '@app/runtime';
 import type { ModelRoute } from './model-catalog.js';
+import { NEWEST_FIRST, type PriceInput, PriceVersions } from './price-versions.js';
 
-/** A model as stored, with its upstreams and its newest price. */
+/** A model as stored, with its upstreams and the version of its price that counts now. */
 export type ModelRow = Prisma.ModelGetPayload<{ include: { upstreams: true; prices: true } }>;
 
 export interface ModelInput {
@@ -12,15 +12,13 @@ export interface ModelInput {
   aliases: readonly string[];
   upstreams: readonly ModelRoute[];
   /** null: the model has no price. A change adds a version; what was charged stays as it was. */
-  prices: Omit<ModelPrice, 'id'> | null;
+  prices: PriceInput | null;
   /** null: not known. */
   contextWindowTokens?: number | null;
 }
 
 export type ModelRefusal =
   { refused: 'name_taken'; name: string } | { refused: 'unknown_upstream'; upstreamId: string };
-
-const WITH_ALL = { upstreams: true, prices: { orderBy: { effectiveFrom: 'desc' }, take: 1 } } as const;
 
 /** Makes and changes models. Every write is audited, and in force in this process when its promise resolves. */
 @Injectable()
@@ -29,6 +27,8 @@ export class ModelsService {
     private readonly prisma: PrismaService,
     private readonly audit: AuditLog,
     private readonly feed: ChangeFeed,
+    private readonly versions: PriceVersions,
+    private readonly clock: Clock,
   ) {}
 
   /** Newest first; `beforeId` is the last id of the page before. */
@@ -37,12 +37,12 @@ export class ModelsService {
       where: page.beforeId ? { id: { lt: page.beforeId } } : {},
       orderBy: { id: 'desc' },
       take: page.limit,
-      include: WITH_ALL,
+      include: this.withAll(),
     });
   }
 
   find(id: string): Promise<ModelRow | null> {
-    return this.prisma.model.findUnique({ where: { id }, include: WITH_ALL });
+    return this.prisma.model.findUnique({ where: { id }, include: this.withAll() });
   }
 
   async create(actor: string, input: ModelInput): Promise<ModelRow | ModelRefusal> {
@@ -53,8 +53,8 @@ export class ModelsService {
       const { name, contextWindowTokens = null } = input;
       await tx.model.create({ data: { id, name, contextWindowTokens, aliases: [...new Set(input.aliases)] } });
       await this.putRoutes(tx, id, input.upstreams);
-      if (input.prices) await this.addPrice(tx, id, input.prices);
-      const after = await tx.model.findUniqueOrThrow({ where: { id }, include: WITH_ALL });
+      if (input.prices) await this.versions.put(tx, id, input.prices);
+      const after = await tx.model.findUniqueOrThrow({ where: { id }, include: this.withAll() });
       await this.record(tx, actor, 'model.create', null, after);
       return after;
     });
@@ -65,7 +65,7 @@ export class ModelsService {
   /** null when there is no such model. */
   async update(actor: string, id: string, input: Partial<ModelInput>): Promise<ModelRow | ModelRefusal | null> {
     const result = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.model.findUnique({ where: { id }, include: WITH_ALL });
+      const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return null;
       const refusal = await this.refusal(tx, id, input);
       if (refusal) return refusal;
@@ -79,9 +79,11 @@ export class ModelsService {
         },
       });
       if (upstreams) await this.putRoutes(tx, id, upstreams);
-      if (prices) await this.addPrice(tx, id, prices);
-      if (prices === null) await tx.modelPrice.deleteMany({ where: { modelId: id } });
-      const after = await tx.model.findUniqueOrThrow({ where: { id }, include: WITH_ALL });
+      // What was in effect before stays, so that rows of the past can be priced again.
+      if (prices || (prices === null && (await tx.modelPrice.count({ where: { modelId: id } })) > 0)) {
+        await this.versions.put(tx, id, prices);
+      }
+      const after = await tx.model.findUniqueOrThrow({ where: { id }, include: this.withAll() });
       await this.record(tx, actor, 'model.update', before, after);
       return after;
     });
@@ -92,7 +94,7 @@ export class ModelsService {
   /** False when there is no such model. */
   async remove(actor: string, id: string): Promise<boolean> {
     const removed = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.model.findUnique({ where: { id }, include: WITH_ALL });
+      const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return false;
       await tx.model.delete({ where: { id } });
       await this.record(tx, actor, 'model.delete', before, null);
@@ -126,8 +128,9 @@ export class ModelsService {
     await tx.modelUpstream.createMany({ data: [...byUpstream.values()].map((route) => ({ modelId, ...route })) });
   }
 
-  private async addPrice(tx: Transaction, modelId: string, prices: Omit<ModelPrice, 'id'>): Promise<void> {
-    await tx.modelPrice.create({ data: { id: newId(), modelId, ...prices } });
+  private withAll() {
+    const inEffect = { effectiveFrom: { lte: new Date(this.clock.now()) } };
+    return { upstreams: true, prices: { where: inEffect, orderBy: [...NEWEST_FIRST], take: 1 } };
   }
 
   private record(tx: Transaction, actor: string, action: string, before: ModelRow | null, after: ModelRow | null) {

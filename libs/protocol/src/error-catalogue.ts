@@ -10,6 +10,8 @@ export const ERROR_CATALOGUE = {
   invalid_type: { status: 400, type: 'invalid_request_error' },
   previous_response_not_found: { status: 400, type: 'invalid_request_error' },
   invalid_encrypted_content: { status: 400, type: 'invalid_request_error' },
+  // Codex tries other statuses with a code that it does not know again, six times.
+  model_not_priced: { status: 400, type: 'invalid_request_error' },
   compaction_failed: { status: 400, type: 'invalid_request_error' },
   responses_compact_not_supported: { status: 400, type: 'invalid_request_error' },
   item_not_found: { status: 404, type: 'invalid_request_error' },

@@ -22,6 +22,12 @@ export const errors = {
       }`,
       { param: 'model' },
     ),
+  modelNotPriced: (model: string) =>
+    new GatewayError(
+      'model_not_priced',
+      `The model '${model}' has no price in this gateway, and your group may only use models that have one. Use another model, or ask your operator to set its price.`,
+      { param: 'model' },
+    ),
   unknownUrl: (method: string, path: string) =>
     new GatewayError('unknown_url', `Unknown URL (${method} ${path}). ${routeAdvice(path)}`),
   invalidJson: (reason: string, cause?: unknown) =>

@@ -63,6 +63,7 @@ describe('EventStreamTap', () => {
       usage: { inputTokens: 10, cachedTokens: 4, cacheWriteTokens: 2, outputTokens: 7, reasoningTokens: 3 },
       errorCode: null,
       errorMessage: null,
+      serviceTier: null,
     });
   });
 

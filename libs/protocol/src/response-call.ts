@@ -37,6 +37,8 @@ export interface ResponseCall {
   readonly compactThreshold: number | null;
   /** What the client wants at most; null when it does not say. */
   readonly maxOutputTokens: number | null;
+  /** Such as `flex`; null when it does not say. */
+  readonly serviceTier: string | null;
   readonly scan: ObjectScan;
 }
 
@@ -52,6 +54,7 @@ const WANTED = [
   'prompt_cache_options',
   'context_management',
   'max_output_tokens',
+  'service_tier',
 ] as const;
 const [
   MODEL,
@@ -64,9 +67,11 @@ const [
   CACHE_OPTIONS,
   CONTEXT_MANAGEMENT,
   MAX_OUTPUT,
-] = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10] as const;
+  SERVICE_TIER,
+] = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] as const;
 const COUNT_DIGITS_MAX = 15;
 const MODEL_LENGTH_MAX = 256;
+const TIER_BYTES_MAX = 64;
 const ID_LENGTH_MAX = 256;
 /** Of members that hold an object of a few short fields. */
 const SMALL_OBJECT_BYTES_MAX = 16 * 1024;
@@ -114,6 +119,7 @@ export function readResponseCall(raw: Buffer): ResponseCall {
     endsInTrigger: scan.lastItem !== null && isTrigger(raw, scan.lastItem),
     compactThreshold: readThreshold(raw, scan),
     maxOutputTokens: readCount(raw, scan, MAX_OUTPUT),
+    serviceTier: readTier(raw, scan),
     scan,
   };
 }
@@ -160,6 +166,14 @@ function readCount(raw: Buffer, scan: ObjectScan, field: number): number | null 
   if (start === -1 || end - start > COUNT_DIGITS_MAX) return null;
   const value = Number(raw.toString('latin1', start, end));
   return Number.isFinite(value) && value > 0 ? value : null;
+}
+
+/** Anything but a short string is left to the upstream. */
+function readTier(raw: Buffer, scan: ObjectScan): string | null {
+  const { start, end } = spanOf(scan, SERVICE_TIER);
+  if (start === -1 || end - start > TIER_BYTES_MAX) return null;
+  const value = readValue(raw, scan, SERVICE_TIER);
+  return typeof value === 'string' ? value : null;
 }
 
 function readConversation(raw: Buffer, scan: ObjectScan): string | null {

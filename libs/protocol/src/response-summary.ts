@@ -15,6 +15,8 @@ export interface ResponseSummary {
   readonly id: string | null;
   readonly model: string | null;
   readonly status: string | null;
+  /** The tier that served it. */
+  readonly serviceTier: string | null;
   /** null when the upstream gave none, which is not the same as zeros. */
   readonly usage: TokenUsage | null;
   readonly errorCode: string | null;
@@ -26,6 +28,7 @@ export const UNREAD_RESPONSE: ResponseSummary = {
   id: null,
   model: null,
   status: null,
+  serviceTier: null,
   usage: null,
   errorCode: null,
   errorMessage: null,
@@ -34,8 +37,8 @@ export const UNREAD_RESPONSE: ResponseSummary = {
 /** No response is that large: a count beyond it is not one, and would overflow sums. */
 const TOKENS_MAX = 1_000_000_000;
 
-const WANTED = ['id', 'model', 'status', 'usage', 'error', 'incomplete_details'] as const;
-const [ID, MODEL, STATUS, USAGE, ERROR, INCOMPLETE_DETAILS] = [0, 1, 2, 3, 4, 5] as const;
+const WANTED = ['id', 'model', 'status', 'usage', 'error', 'incomplete_details', 'service_tier'] as const;
+const [ID, MODEL, STATUS, USAGE, ERROR, INCOMPLETE_DETAILS, SERVICE_TIER] = [0, 1, 2, 3, 4, 5, 6] as const;
 
 /** Reads a response object from its bytes; null when they are not a JSON object. Output items are skipped, not decoded. */
 export function readResponseSummary(raw: Buffer): ResponseSummary | null {
@@ -51,6 +54,7 @@ export function readResponseSummary(raw: Buffer): ResponseSummary | null {
       id: asText(read(ID)),
       model: asText(read(MODEL)),
       status: asText(read(STATUS)),
+      serviceTier: asText(read(SERVICE_TIER)),
       usage: readUsage(read(USAGE)),
       errorCode: asText(error?.code) ?? asText(incomplete?.reason),
       errorMessage: asText(error?.message),

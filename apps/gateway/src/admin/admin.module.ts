@@ -8,6 +8,8 @@ import { AlertsController } from './alerts.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
+import { PricesController } from './prices.controller.js';
+import { RepricingController } from './repricing.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { SettingsController } from './settings.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
@@ -20,7 +22,9 @@ import { WebhooksController } from './webhooks.controller.js';
     KeysController,
     GroupsController,
     ModelsAdminController,
+    PricesController,
     UpstreamsController,
+    RepricingController,
     RequestsController,
     UsageController,
     SettingsController,

@@ -1,6 +1,7 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import {
+  CEILING_MISSING,
   CreateGroup,
   Group,
   GroupCheck,
@@ -13,9 +14,16 @@ import {
   UpdateGroup,
 } from '@app/contract';
 import { type GroupRow, GroupsService, modelRule } from '@app/groups';
-import type { Prisma } from '@app/database';
+import { Prisma } from '@app/database';
 import type { StoredWindow } from '@app/limits';
-import { ModelCatalog } from '@app/models';
+import {
+  formatMultiplier,
+  fromStoredPrices,
+  ModelCatalog,
+  parseMultiplier,
+  type StoredPrices,
+  toStoredPrices,
+} from '@app/models';
 import { Routing } from '@app/upstreams';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -31,6 +39,7 @@ import {
   toStoredWindow,
 } from './limit-fields.js';
 import { page, pageRequest } from './page.js';
+import { shownTokenPrices, toTokenPrices } from './price-fields.js';
 
 @AdminController('groups')
 export class GroupsController {
@@ -73,6 +82,9 @@ export class GroupsController {
     const { name, description, models } = body;
     const group = await this.groups.update(ADMIN_ACTOR, id, given({ name, description, models, ...toPolicies(body) }));
     if (!group) throw AdminProblem.notFound('group');
+    if (group === 'no_ceiling') {
+      throw AdminProblem.invalid([{ path: 'ceiling_prices', message: CEILING_MISSING }]);
+    }
     return toGroup(group);
   }
 
@@ -140,8 +152,20 @@ function toPolicies(body: UpdateGroup) {
     timeZone: body.time_zone,
     limitMessage: body.limit_message,
     queueWaitMs: body.queue_wait_ms,
+    priceMultiplier: body.price_multiplier,
+    unpricedModels: body.unpriced_models,
+    ceilingPrices: toCeiling(body.ceiling_prices),
     ...toLimitColumns(body),
   });
+}
+
+function toCeiling(prices: UpdateGroup['ceiling_prices']) {
+  if (prices === undefined) return undefined;
+  return prices === null ? Prisma.DbNull : ({ ...toStoredPrices(toTokenPrices(prices)) } as Prisma.InputJsonObject);
+}
+
+function shownCeiling(stored: StoredPrices | null): Group['ceiling_prices'] {
+  return stored && shownTokenPrices(fromStoredPrices(stored));
 }
 
 function toGroup(row: GroupRow): Group {
@@ -160,6 +184,9 @@ function toGroup(row: GroupRow): Group {
     time_zone: row.timeZone,
     limit_message: row.limitMessage,
     queue_wait_ms: row.queueWaitMs,
+    price_multiplier: formatMultiplier(parseMultiplier(row.priceMultiplier.toFixed(4)) ?? 0n),
+    unpriced_models: row.unpricedModels as Group['unpriced_models'],
+    ceiling_prices: shownCeiling(row.ceilingPrices as unknown as StoredPrices | null),
     key_count: row._count.keys,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -1,11 +1,12 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CreateModel, idOf, Model, ModelList, type Page, PageQuery, toPublicId, UpdateModel } from '@app/contract';
-import { formatUsd, type ModelInput, type ModelRow, ModelsService, parseUsd } from '@app/models';
+import { type ModelInput, type ModelRow, ModelsService } from '@app/models';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
+import { shownPrices, toPriceInput } from './price-fields.js';
 
 @AdminController('models')
 export class ModelsAdminController {
@@ -28,7 +29,7 @@ export class ModelsAdminController {
         name: body.name,
         aliases: body.aliases,
         upstreams: body.upstreams.map(toRoute),
-        prices: body.prices && toPrices(body.prices),
+        prices: body.prices && toPriceInput(body.prices),
         contextWindowTokens: body.context_window_tokens,
       }),
     );
@@ -54,7 +55,7 @@ export class ModelsAdminController {
         ...(name === undefined ? {} : { name }),
         ...(aliases === undefined ? {} : { aliases }),
         ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
-        ...(prices === undefined ? {} : { prices: prices && toPrices(prices) }),
+        ...(prices === undefined ? {} : { prices: prices && toPriceInput(prices) }),
         ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
       }),
     );
@@ -68,6 +69,9 @@ export class ModelsAdminController {
     if (!(await this.models.remove(ADMIN_ACTOR, id))) throw AdminProblem.notFound('model');
   }
 }
+
+const NOT_PRICED =
+  'The model has no price now: what it is used for costs nothing, is refused or costs the ceiling, by unpriced_models of each group.';
 
 function accepted(result: Awaited<ReturnType<ModelsService['update']>>): Model {
   if (!result) throw AdminProblem.notFound('model');
@@ -84,22 +88,8 @@ function toRoute(route: CreateModel['upstreams'][number]): ModelInput['upstreams
   return { upstreamId: route.upstream_id, upstreamModel: route.upstream_model ?? null };
 }
 
-function toPrices(prices: NonNullable<CreateModel['prices']>): NonNullable<ModelInput['prices']> {
-  const nano = (text: string) => parseUsd(text) ?? 0n;
-  const input = prices.input_per_million_usd;
-  const output = prices.output_per_million_usd;
-  return {
-    inputPerMillion: nano(input),
-    cachedInputPerMillion: nano(prices.cached_input_per_million_usd ?? input),
-    cacheWritePerMillion: nano(prices.cache_write_per_million_usd ?? input),
-    outputPerMillion: nano(output),
-    reasoningPerMillion: nano(prices.reasoning_per_million_usd ?? output),
-    perRequest: nano(prices.per_request_usd),
-  };
-}
-
 function toModel(row: ModelRow): Model {
-  const [price] = row.prices;
+  const prices = shownPrices(row.prices[0]);
   return {
     id: toPublicId('model', row.id),
     name: row.name,
@@ -108,16 +98,8 @@ function toModel(row: ModelRow): Model {
       upstream_id: toPublicId('upstream', upstreamId),
       upstream_model: upstreamModel,
     })),
-    prices: price
-      ? {
-          input_per_million_usd: formatUsd(price.inputPerMillion),
-          cached_input_per_million_usd: formatUsd(price.cachedInputPerMillion),
-          cache_write_per_million_usd: formatUsd(price.cacheWritePerMillion),
-          output_per_million_usd: formatUsd(price.outputPerMillion),
-          reasoning_per_million_usd: formatUsd(price.reasoningPerMillion),
-          per_request_usd: formatUsd(price.perRequest),
-        }
-      : null,
+    prices,
+    warnings: prices ? [] : [{ code: 'model_not_priced', message: NOT_PRICED }],
     context_window_tokens: row.contextWindowTokens,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -2,7 +2,7 @@ import { Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { idOf, ListRequestsQuery, type Page, Request, RequestList, toPublicId } from '@app/contract';
 import { type RequestFilter, type RequestRow, RequestSearch } from '@app/journal';
-import { formatUsd } from '@app/models';
+import { formatMultiplier, formatUsd, parseMultiplier } from '@app/models';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
@@ -90,7 +90,10 @@ function toRequest(row: RequestRow): Request {
     cache_write_tokens: count(row.cache_write_tokens),
     output_tokens: count(row.output_tokens),
     reasoning_tokens: count(row.reasoning_tokens),
+    usage_anomaly: isAnomalous(row),
+    service_tier: row.service_tier,
     cost_usd: row.cost_nano_usd === null ? null : formatUsd(row.cost_nano_usd),
+    ...shownPricing(row),
     first_byte_ms: row.first_byte_ms,
     duration_ms: row.duration_ms,
     attempts: row.attempts,
@@ -112,6 +115,25 @@ function toRequest(row: RequestRow): Request {
     compaction: row.compaction && toCompaction(row.compaction),
     decision: row.decision as Request['decision'],
   };
+}
+
+/** Rows from before the first price multiplier have none: their cost is the base cost. */
+function shownPricing(row: RequestRow) {
+  const { cost_nano_usd: cost, price_id: priceId, price_multiplier: multiplier, usage_source: usageSource } = row;
+  const base = row.base_cost_nano_usd ?? (multiplier === null ? cost : null);
+  const isCeiling = priceId === null && cost !== null && usageSource !== 'none';
+  return {
+    base_cost_usd: base === null ? null : formatUsd(base),
+    price_multiplier: multiplier === null ? null : formatMultiplier(parseMultiplier(String(multiplier)) ?? 0n),
+    price_id: priceId && toPublicId('price', priceId),
+    price_source: priceId === null ? (isCeiling ? ('ceiling' as const) : null) : ('version' as const),
+    priced_calls: row.priced_calls,
+  };
+}
+
+function isAnomalous(row: RequestRow): boolean {
+  const [input, cached, written] = [row.input_tokens ?? 0n, row.cached_tokens ?? 0n, row.cache_write_tokens ?? 0n];
+  return cached + written > input || (row.reasoning_tokens ?? 0n) > (row.output_tokens ?? 0n);
 }
 
 function toCompaction({

@@ -1,5 +1,5 @@
 import type { CompactionNote, RequestRecord } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import type { AttemptReport, ForwardedCall, Routing, Upstream } from '@app/upstreams';
 import type { AnswerKeeper } from '../responses/answer-keeper.js';
 import {
@@ -45,7 +45,7 @@ export class CallBooks implements CollectedCallContext {
     readonly routing: Routing,
     private readonly keeper: AnswerKeeper,
     readonly signal: AbortSignal,
-    private readonly price: ModelPrice | null,
+    private readonly pricing: CallPricing,
   ) {}
 
   monotonicNow(): number {
@@ -69,7 +69,7 @@ export class CallBooks implements CollectedCallContext {
     bodyBytes: number,
     signal = this.signal,
   ): Promise<Exclude<CollectedAnswer, CollectedAbort>> {
-    this.keeper.asking(this.record, bodyBytes, this.price);
+    this.keeper.asking(this.record, bodyBytes, this.pricing);
     const answer = await collectCall(call, bodyBytes, signal, this);
     const { record, keeper } = this;
     if (answer.kind === 'aborted') {
@@ -98,12 +98,12 @@ export class CallBooks implements CollectedCallContext {
 
   /** Takes down what an answer used that is not the client's own. */
   noteUsage(answer: CollectedResponseAnswer): void {
-    const { record, price } = this;
-    const { model, usage } = answer.summary;
+    const { record } = this;
+    const { model, usage, serviceTier } = answer.summary;
     record.servedModel = model ?? record.servedModel;
     if (!usage) return void this.untold.push(answer);
     this.isTold = true;
-    record.noteEarlierCall(usage, price);
+    record.noteEarlierCall(usage, serviceTier);
   }
 
   /** Puts everything that was used on the record: no further call follows. */
@@ -112,7 +112,7 @@ export class CallBooks implements CollectedCallContext {
     record.attempts = this.tries.flat();
     for (const call of untold.splice(0)) this.noteEstimate(call);
     if (!this.isTold && !this.isEstimated) return;
-    record.settleEarlierCalls(this.isEstimated ? 'estimate' : 'terminal_event', this.price);
+    record.settleEarlierCalls(this.isEstimated ? 'estimate' : 'terminal_event', this.pricing);
     if (this.isEstimated) record.settlement = 'estimated';
   }
 
@@ -126,8 +126,8 @@ export class CallBooks implements CollectedCallContext {
   }
 
   private noteEstimate({ bodyBytes, eventCount }: Untold): void {
-    const { record, keeper, price } = this;
+    const { record, keeper } = this;
     this.isEstimated = true;
-    record.noteEarlierCall(keeper.estimate(record.model, bodyBytes, eventCount), price);
+    record.noteEarlierCall(keeper.estimate(record.model, bodyBytes, eventCount), null);
   }
 }

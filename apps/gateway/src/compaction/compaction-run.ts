@@ -1,5 +1,5 @@
 import { compactionItem, isKept, keptMessage, modelFamily, SUMMARY_BYTES_MAX, summaryItems } from '@app/compaction';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import {
   encryptedContentFingerprint,
   errors,
@@ -42,7 +42,7 @@ interface Remainder {
 /** One compaction, from the first upstream that is asked to the answer. */
 export class CompactionRun {
   private readonly books: CallBooks;
-  private readonly price: ModelPrice | null;
+  private readonly pricing: CallPricing;
 
   constructor(
     private readonly all: CompactionTools,
@@ -50,8 +50,10 @@ export class CompactionRun {
     signal: AbortSignal,
   ) {
     const { catalog, routing, keeper } = all;
-    this.price = catalog.find(asked.call.model)?.price ?? null;
-    this.books = new CallBooks(asked.request.record, routing, keeper, signal, this.price);
+    const { call, request } = asked;
+    const { record, caller } = request;
+    this.pricing = catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
+    this.books = new CallBooks(record, routing, keeper, signal, this.pricing);
     this.books.note({ ...NOTHING_KNOWN, form: asked.form });
   }
 
@@ -154,7 +156,7 @@ export class CompactionRun {
     const rule = this.all.created.rule({
       groupId: caller.group.id,
       call,
-      price: this.price,
+      pricing: this.pricing,
       record,
       isStorable: form === 'trigger',
     });

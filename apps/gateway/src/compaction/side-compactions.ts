@@ -32,7 +32,7 @@ export interface SideSummary extends Summary {
   tokensOf(bytes: number): number;
 }
 
-/** Writes summaries that a request needs before it can be answered; each has its own row in the log, and its own price. */
+/** Writes summaries that a request needs before it can be answered; each has its own row in the log, and its own pricing. */
 @Injectable()
 export class SideCompactions {
   // oxlint-disable-next-line max-params -- every station of the way, by name
@@ -56,8 +56,8 @@ export class SideCompactions {
     const { request, call, form } = side;
     const record = request.record.beginNested(this.clock.now(), this.clock.monotonic(), ROUTE);
     record.kind = 'compaction';
-    const price = this.catalog.find(call.model)?.price ?? null;
-    const books = new CallBooks(record, this.routing, this.keeper, side.signal, price);
+    const pricing = this.catalog.pricingOf(call.model, record.startedAtMs, request.caller.group, call.serviceTier);
+    const books = new CallBooks(record, this.routing, this.keeper, side.signal, pricing);
     this.metrics.requestStarted();
     let bytes = 0;
     const counted = function* (): Generator<string, void> {

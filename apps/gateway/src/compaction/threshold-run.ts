@@ -1,5 +1,5 @@
 import { compactionItem, modelFamily, SUMMARY_BYTES_MAX, transcriptOf } from '@app/compaction';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import { type InputItem, readInputItems, type ResponseCall } from '@app/protocol';
 import type { Candidate } from '@app/upstreams';
 import type { AnswerRule } from '../responses/answer-rule.js';
@@ -25,7 +25,7 @@ import { verdictOfRefusal } from './native-verdict.js';
  */
 export class ThresholdRun {
   private readonly books: CallBooks;
-  private readonly price: ModelPrice | null;
+  private readonly pricing: CallPricing;
   private readonly rule: AnswerRule;
 
   constructor(
@@ -37,9 +37,9 @@ export class ThresholdRun {
     const { catalog, routing, keeper, created } = all;
     const { call, request } = asked;
     const { record, caller } = request;
-    this.price = catalog.find(call.model)?.price ?? null;
-    this.books = new CallBooks(record, routing, keeper, signal, this.price);
-    this.rule = created.rule({ groupId: caller.group.id, call, price: this.price, record, isStorable: true });
+    this.pricing = catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
+    this.books = new CallBooks(record, routing, keeper, signal, this.pricing);
+    this.rule = created.rule({ groupId: caller.group.id, call, pricing: this.pricing, record, isStorable: true });
     this.books.note({ ...NOTHING_KNOWN, form: 'threshold' });
   }
 

@@ -5,6 +5,7 @@ import type { GroupPolicy, ModelRule } from '@app/groups';
 import { Limiter, type RuleState } from '@app/limits';
 import { ModelCatalog } from '@app/models';
 import { ERROR_CATALOGUE } from '@app/protocol';
+import { Clock } from '@app/runtime';
 import { type RankedCandidate, Routing } from '@app/upstreams';
 import { shownLimit } from '../limits/shown-limit.js';
 import { affinityOf } from '../responses/affinity.js';
@@ -24,6 +25,12 @@ export interface ExplainedCall {
   readonly promptCacheKey: string | null;
 }
 
+const UNPRICED_RULE = 'group.unpriced_models';
+const WHEN_UNPRICED: Readonly<Record<GroupPolicy['unpricedModels'], string>> = {
+  allow: 'and is used at no cost',
+  refuse: 'and is refused',
+  ceiling: 'and costs the ceiling_prices',
+};
 const NOT_USABLE = new Set(['tripped', 'at_capacity']);
 
 /** Why a call is served, and by whom, or why it is not: the checks of the data plane, in their order, with what each saw. */
@@ -33,6 +40,7 @@ export class Explainer {
     private readonly catalog: ModelCatalog,
     private readonly routing: Routing,
     private readonly limiter: Limiter,
+    private readonly clock: Clock,
   ) {}
 
   /** Asks the other replicas how the limits stand, before an explanation. */
@@ -53,6 +61,7 @@ export class Explainer {
       if (canonical !== model) {
         checks.push({ rule: 'model.alias', passed: true, detail: `${model} is an alias of ${canonical}` });
       }
+      if (!this.catalog.priceAt(model, this.clock.now())) checks.push(unpricedCheck(canonical, caller.group));
       states = this.limiter.states(this.limiter.subjectsOf(caller.keyId, caller.group.id, canonical));
       checks.push(...states.filter(isUsedUp).map(limitCheck));
       candidates = this.routing.rank({
@@ -111,6 +120,15 @@ function upstreamCheck(model: string, candidates: readonly RankedCandidate[]): E
   };
 }
 
+/** Shown only when there is something to see to: the model has no price. */
+function unpricedCheck(model: string, { name, unpricedModels }: GroupPolicy): ExplainCheck {
+  return {
+    rule: UNPRICED_RULE,
+    passed: unpricedModels !== 'refuse',
+    detail: `the model ${model} has no price, ${WHEN_UNPRICED[unpricedModels]} (unpriced_models of group ${name} is ${unpricedModels})`,
+  };
+}
+
 function isUsedUp({ rule, used, reserved }: RuleState): boolean {
   return used + reserved >= rule.limit;
 }
@@ -123,6 +141,7 @@ function limitCheck({ id, rule, used, reserved }: RuleState): ExplainCheck {
 function codeOf(rule: string, states: readonly RuleState[]): keyof typeof ERROR_CATALOGUE {
   const limit = states.find(({ id }) => id === rule)?.rule;
   if (limit) return limit.kind === 'rate' ? 'rate_limit_exceeded' : 'insufficient_quota';
+  if (rule === UNPRICED_RULE) return 'model_not_priced';
   if (rule === 'key') return 'invalid_api_key';
   if (rule === 'encrypted_content_on_move') return 'invalid_encrypted_content';
   return rule === 'upstreams' ? 'server_is_overloaded' : 'model_not_found';

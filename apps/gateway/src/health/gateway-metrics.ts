@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ChangeFeed } from '@app/database';
 import { outcomeOf, RequestLog, type RequestRecord } from '@app/journal';
+import { UnpricedModels } from '@app/models';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 const SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
@@ -26,7 +27,11 @@ export class GatewayMetrics implements OnApplicationShutdown {
     registers: [this.registry],
   });
 
-  constructor(log: RequestLog, feed: ChangeFeed) {
+  constructor(
+    log: RequestLog,
+    feed: ChangeFeed,
+    private readonly unpriced: UnpricedModels,
+  ) {
     collectDefaultMetrics({ register: this.registry });
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
@@ -65,6 +70,12 @@ export class GatewayMetrics implements OnApplicationShutdown {
       'Tokens as counted by upstreams; cached and reasoning tokens are part of input and output',
       ['type'],
       () => Object.entries(this.tokenCounts).map(([type, count]) => [[type], count]),
+    );
+    counter(
+      'tollgate_unpriced_requests_total',
+      'Requests for models without a price, by what became of them',
+      ['policy'],
+      () => Object.entries(unpriced.counts).map(([policy, count]) => [[policy], count]),
     );
     gauge('tollgate_log_rows_pending', 'Log rows not yet in PostgreSQL', () => log.rowsPending);
     gauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
@@ -112,7 +123,8 @@ export class GatewayMetrics implements OnApplicationShutdown {
     this.requestCounts.set(labels, (this.requestCounts.get(labels) ?? 0) + 1);
     this.duration.observe(record.durationMs / 1000);
     if (record.firstByteMs !== null) this.firstByte.observe(record.firstByteMs / 1000);
-    const { usage } = record;
+    const { usage, unpricedPolicy } = record;
+    if (unpricedPolicy) this.unpriced.note(record.model ?? '', unpricedPolicy, record.groupId, record.groupName);
     if (!usage) return;
     const { tokenCounts } = this;
     tokenCounts.input += usage.inputTokens;

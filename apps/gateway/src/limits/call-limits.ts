@@ -11,7 +11,7 @@ import {
   type Reservation,
   type Subject,
 } from '@app/limits';
-import { costNanoUsd, ModelCatalog, type ModelPrice } from '@app/models';
+import { type CallPricing, ModelCatalog } from '@app/models';
 import { errors, type GatewayError, type ResponseCall, type TokenUsage } from '@app/protocol';
 import { beforeAnswer } from '../compaction/before-answer.js';
 import type { GatewayRequest } from '../http/gateway-request.js';
@@ -68,7 +68,8 @@ export class CallLimits {
     const { caller, record } = request;
     const subjects = this.subjectsOf(caller, call.model);
     if (subjects.length === 0) return null;
-    const demand = this.demandOf(call, subjects);
+    const pricing = this.catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
+    const demand = this.demandOf(call, subjects, pricing);
     if (subjects.some(({ isBusy }) => isBusy)) return this.admitInTurn(request, reply, subjects, demand);
     if (this.limiter.isShared) return this.admitShared(request, reply, subjects, demand);
     const admitted = this.limiter.admit(subjects, demand);
@@ -150,12 +151,11 @@ export class CallLimits {
   }
 
   /** Only what some rule counts has to be known. */
-  private demandOf(call: ResponseCall, subjects: readonly Subject[]): Demand {
+  private demandOf(call: ResponseCall, subjects: readonly Subject[], pricing: CallPricing): Demand {
     if (!subjects.some(({ countsUse }) => countsUse)) return NOTHING_USED;
     const { inputTokens } = this.keeper.estimate(call.model, call.raw.length, 0);
     const outputTokens = this.outputTokensOf(call);
-    const price = this.catalog.find(call.model)?.price ?? null;
-    return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: costOf(inputTokens, outputTokens, price) };
+    return { inputTokens, tokens: inputTokens + outputTokens, nanoUsd: costOf(inputTokens, outputTokens, pricing) };
   }
 
   /** As much as the call allows itself; else what answers of the model may well have. */
@@ -191,10 +191,9 @@ function giveBack(admitted: Admittance | null): void {
   if (admitted && 'reservation' in admitted) admitted.reservation.settle();
 }
 
-function costOf(inputTokens: number, outputTokens: number, price: ModelPrice | null): number {
-  if (!price) return 0;
+function costOf(inputTokens: number, outputTokens: number, pricing: CallPricing): number {
   const usage = { inputTokens, cachedTokens: 0, cacheWriteTokens: 0, outputTokens, reasoningTokens: 0 };
-  return Number(costNanoUsd(usage, price));
+  return Number(pricing.chargeOf(usage, pricing.askedTier)?.nanoUsd ?? 0n);
 }
 
 function refusalOf(refusal: LimitRefusal, { group }: Caller, wallMs: number): GatewayError {

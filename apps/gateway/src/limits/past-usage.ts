@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PrismaService } from '@app/database';
+import { Repricing } from '@app/journal';
 import { type FreshRule, Limiter, type PastUse } from '@app/limits';
 
 const HOUR_MS = 3_600_000;
@@ -33,8 +34,10 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   constructor(
     private readonly prisma: PrismaService,
     private readonly limiter: Limiter,
+    repricing: Repricing,
   ) {
     limiter.onFreshRules = (rules) => this.note(rules);
+    repricing.onCostsChanged(() => limiter.recountSpending());
   }
 
   /** @throws what the database throws: without it nobody knows what is left */

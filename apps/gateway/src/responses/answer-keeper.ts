@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { RequestRecord } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import type { TokenUsage } from '@app/protocol';
 import { Clock } from '@app/runtime';
 import { Lifecycle, type RunningAnswer } from '../health/lifecycle.js';
@@ -80,14 +80,14 @@ export class AnswerKeeper implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   /** Takes down that a call is about to be sent: before it, so that no crash leaves it without a row. */
-  asking(record: RequestRecord, bodyBytes: number, price: ModelPrice | null): void {
-    record.noteAsked(bodyBytes === 0 ? null : this.estimate(record.model, bodyBytes, 0), price);
+  asking(record: RequestRecord, bodyBytes: number, pricing: CallPricing): void {
+    record.noteAsked(bodyBytes === 0 ? null : this.estimate(record.model, bodyBytes, 0), pricing);
   }
 
   /** Takes an answer into account: learns from its usage, or estimates it where the upstream has told none. */
-  account(record: RequestRecord, bodyBytes: number, eventCount: number, price: ModelPrice | null): void {
+  account(record: RequestRecord, bodyBytes: number, eventCount: number, pricing: CallPricing): void {
     const isUntold = record.settlement === 'missing' && record.responseStatus !== 'failed';
-    if (isUntold) record.settleEstimate(this.estimate(record.model, bodyBytes, eventCount), price);
+    if (isUntold) record.settleEstimate(this.estimate(record.model, bodyBytes, eventCount), pricing);
     else this.learn(record, bodyBytes, eventCount);
   }
 

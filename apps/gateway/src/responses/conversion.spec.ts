@@ -4,6 +4,7 @@ import OpenAI from 'openai';
 import OpenAI7 from 'openai-7';
 import { request } from 'undici';
 import { RequestRecord } from '@app/journal';
+import { UNPRICED } from '@app/models';
 import { responseEvents } from '@app/protocol';
 import { directive, type Script, Simulator } from '../../../simulator/src/simulator.js';
 import type { Answer, AnswerContext, ClientSide } from './answer.js';
@@ -72,7 +73,7 @@ function scene(make: (context: AnswerContext) => Answer): {
     isReplay: false,
     refusal: () => null,
     onResponseId: () => undefined,
-    settle: (summary, source) => record.settle(summary, source, null),
+    settle: (summary, source) => record.settle(summary, source, UNPRICED),
     onCut: () => false,
   };
   const call = { requestedModel: 'gpt-5.5', isCodex: false };

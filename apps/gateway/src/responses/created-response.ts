@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestRecord, UsageSource } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import { encryptedContentFingerprint, readOutputItems, type ResponseCall, type ResponseSummary } from '@app/protocol';
 import { EncryptedContentOrigins, StoredResponses } from '@app/stored-responses';
 import { UpstreamDirectory } from '@app/upstreams';
@@ -27,7 +27,7 @@ export class CreatedResponses {
 export interface Creation {
   readonly groupId: string;
   readonly call: ResponseCall;
-  readonly price: ModelPrice | null;
+  readonly pricing: CallPricing;
   readonly record: RequestRecord;
   /** Whether the upstream keeps the response when it is not told otherwise. */
   readonly isStorable: boolean;
@@ -52,8 +52,8 @@ class CreatedResponse implements AnswerRule {
   }
 
   settle(summary: ResponseSummary, source: UsageSource, body: Buffer | null): void {
-    const { record, price } = this.creation;
-    record.settle(summary, source, price);
+    const { record, pricing } = this.creation;
+    record.settle(summary, source, pricing);
     // Most answers are neither kept nor sealed: their items need not be looked for.
     const isTelling = body !== null && (this.isKept() || body.includes(SEALED));
     const items = isTelling ? readOutputItems(body) : [];

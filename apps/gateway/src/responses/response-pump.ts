@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Answering, RequestRecord } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import type { GatewayError } from '@app/protocol';
 import type { AnswerSink, AttemptFailure, Forwarding, TransportError } from '@app/upstreams';
 import type { RunningAnswer } from '../health/lifecycle.js';
@@ -27,7 +27,7 @@ export interface PumpOptions {
   readonly isDrained: boolean;
   /** Size of the body as the upstream gets it, for estimates. */
   readonly bodyBytes: number;
-  readonly price: ModelPrice | null;
+  readonly pricing: CallPricing;
   readonly rule: AnswerRule;
 }
 
@@ -81,7 +81,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
       this.response.on('drain', () => this.onClientReads());
       if (this.reply.request.raw.socket.readableEnded) this.onClientSideClosed();
       this.noteUpstream();
-      this.keeper.asking(this.record, this.options.bodyBytes, this.options.price);
+      this.keeper.asking(this.record, this.options.bodyBytes, this.options.pricing);
       forwarding.start();
     });
   }
@@ -294,7 +294,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   /** What failed was told so before; everything else that reaches its end is an answer. */
   private noteAnswered(): void {
     this.forwarding?.succeeded();
-    this.keeper.account(this.record, this.options.bodyBytes, this.answer?.eventCount ?? 0, this.options.price);
+    this.keeper.account(this.record, this.options.bodyBytes, this.answer?.eventCount ?? 0, this.options.pricing);
   }
 
   /** The connection to the client has done its work, or is gone. A promise: the upstream is read on, until it resolves. */
@@ -324,7 +324,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   private settleEstimate(): void {
     const { record, options } = this;
     const usage = this.keeper.estimate(record.model, options.bodyBytes, this.answer?.eventCount ?? 0);
-    if (!record.isComplete) record.settleEstimate(usage, options.price);
+    if (!record.isComplete) record.settleEstimate(usage, options.pricing);
   }
 
   /** The client has left: goes on without it, if there is something to wait for and room for it. Resolves at the end. */

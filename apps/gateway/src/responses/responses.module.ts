@@ -15,6 +15,7 @@ import { HealthModule } from '../health/health.module.js';
 import { Lifecycle } from '../health/lifecycle.js';
 import { CallLimits } from '../limits/call-limits.js';
 import { LimitAlerts } from '../limits/limit-alerts.js';
+import { UnpricedAlerts } from '../limits/unpriced-alerts.js';
 import { ModelRoutesModule } from '../models/model-routes.module.js';
 import { AnswerKeeper, type AnswerLimits } from './answer-keeper.js';
 import { CreatedResponses } from './created-response.js';
@@ -44,6 +45,7 @@ export class ResponsesModule {
       providers: [
         CallLimits,
         LimitAlerts,
+        UnpricedAlerts,
         Compactions,
         ContextLimits,
         ContextShortener,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { ModelCatalog } from '@app/models';
+import { ModelCatalog, UnpricedModels } from '@app/models';
 import { errors, type GatewayError, readResponseCall, type ResponseCall } from '@app/protocol';
 import { Forwarding, Routing } from '@app/upstreams';
 import { CLIENTS_OWN, isClientsOwnCompaction, requireConversation } from '../compaction/compaction-call.js';
@@ -29,6 +29,7 @@ export class ResponsesProxy {
   constructor(
     private readonly permissions: ModelPermissions,
     private readonly catalog: ModelCatalog,
+    private readonly unpriced: UnpricedModels,
     private readonly references: ResponseReferences,
     private readonly routing: Routing,
     private readonly created: CreatedResponses,
@@ -60,6 +61,11 @@ export class ResponsesProxy {
 
     if (!this.permissions.allows(caller, sent.model)) {
       throw this.refused(errors.modelNotAllowed(sent.model, this.permissions.visibleModels(caller)), request, sent);
+    }
+    const pricing = this.catalog.pricingOf(sent.model, record.startedAtMs, caller.group, sent.serviceTier);
+    if (pricing.unpricedPolicy === 'refuse') {
+      this.unpriced.note(sent.model, 'refuse', record.groupId, record.groupName);
+      throw this.refused(errors.modelNotPriced(sent.model), request, sent);
     }
     // Its body may have been decoded after it had left.
     if (reply.raw.destroyed) return;
@@ -104,7 +110,7 @@ export class ResponsesProxy {
     const call = isLimited ? await this.limits.prepare(request, reply, asked, candidates) : asked;
     if (!call || reply.raw.destroyed) return;
 
-    const price = this.catalog.find(call.model)?.price ?? null;
+    const pricing = this.catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
     const { keeper } = this;
     const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, this.knowledge);
     const options = {
@@ -113,8 +119,8 @@ export class ResponsesProxy {
       isCodex: isCodex(headers),
       isDrained: caller.group.onClientLeft === 'drain',
       bodyBytes: call.raw.length,
-      price,
-      rule: this.created.rule({ groupId: caller.group.id, call, price, record, isStorable: true }),
+      pricing,
+      rule: this.created.rule({ groupId: caller.group.id, call, pricing, record, isStorable: true }),
     };
     const pump = new ResponsePump(record, reply, options, keeper);
     await pump.run((sink) => new Forwarding(forwarded, sink, this.routing, () => keeper.clock.monotonic()));

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { RequestRecord, UsageSource } from '@app/journal';
-import type { ModelPrice } from '@app/models';
+import type { CallPricing } from '@app/models';
 import { errors, type GatewayError, readListedItems, readOutputItems, type ResponseSummary } from '@app/protocol';
 import type { StoredId, StoredResponses } from '@app/stored-responses';
 import type { AnswerRule } from '../responses/answer-rule.js';
@@ -11,7 +11,7 @@ export interface StoredAnswerContext {
   readonly groupId: string;
   readonly id: string;
   readonly held: StoredId;
-  readonly price: ModelPrice | null;
+  readonly pricing: CallPricing;
   readonly record: RequestRecord;
   readonly stored: StoredResponses;
 }
@@ -64,9 +64,9 @@ export class StoredAnswer implements AnswerRule {
 
   /** A usage that cannot be claimed now stays pending: better counted later, or not, than twice. */
   private async settlePending(summary: ResponseSummary, source: UsageSource): Promise<void> {
-    const { groupId, id, price, record, stored } = this.context;
+    const { groupId, id, pricing, record, stored } = this.context;
     try {
-      if (await stored.claimUsage(groupId, id)) record.settle(summary, source, price);
+      if (await stored.claimUsage(groupId, id)) record.settle(summary, source, pricing);
     } catch (error) {
       StoredAnswer.logger.warn(`the usage of a background response stays pending: ${String(error)}`);
     }

@@ -55,16 +55,16 @@ export class StoredProxy {
     record.stream = isStream;
 
     const model = held.model ?? '';
-    const price = this.catalog.find(model)?.price ?? null;
+    const pricing = this.catalog.pricingOf(model, record.startedAtMs, caller.group, null);
     const { stored, keeper } = this;
-    const rule = new StoredAnswer({ kind, groupId, id, held, price, record, stored });
+    const rule = new StoredAnswer({ kind, groupId, id, held, pricing, record, stored });
     const options = {
       requestedModel: model,
       isStream,
       isCodex: isCodex(headers),
       isDrained: false,
       bodyBytes: 0,
-      price,
+      pricing,
       rule,
     };
     const pump = new ResponsePump(record, reply, options, keeper);

@@ -1,0 +1,89 @@
+import { type Price, type Prices, type PricesInput, toPublicId, type TokenPricesInput } from '@app/contract';
+import { formatUsd, parseUsd, type PriceInput, type PriceRow, tiersOf, type TokenPrices } from '@app/models';
+
+type Shown = Omit<Prices, 'service_tiers'>;
+
+/** The service's names for prices that were given. */
+export function toTokenPrices(given: TokenPricesInput): TokenPrices {
+  const { input_per_million_usd: input, output_per_million_usd: output } = given;
+  return {
+    inputPerMillion: nano(input),
+    cachedInputPerMillion: nano(given.cached_input_per_million_usd ?? input),
+    cacheWritePerMillion: nano(given.cache_write_per_million_usd ?? input),
+    outputPerMillion: nano(output),
+    reasoningPerMillion: nano(given.reasoning_per_million_usd ?? output),
+    perRequest: nano(given.per_request_usd),
+  };
+}
+
+/** The same for a version, with its service tiers: what a tier leaves out costs as much as without it. */
+export function toPriceInput(given: PricesInput): PriceInput {
+  const standard = toTokenPrices(given);
+  const tiers = Object.entries(given.service_tiers).map(([tier, own]) => [tier, toTierPrices(own, standard)] as const);
+  const { effective_from: from } = given;
+  return { ...standard, serviceTiers: new Map(tiers), effectiveFrom: from === undefined ? null : new Date(from) };
+}
+
+function toTierPrices(own: PricesInput['service_tiers'][string], standard: TokenPrices): TokenPrices {
+  const or = (text: string | undefined, fallback: bigint) => (text === undefined ? fallback : nano(text));
+  return {
+    inputPerMillion: or(own.input_per_million_usd, standard.inputPerMillion),
+    cachedInputPerMillion: or(own.cached_input_per_million_usd, standard.cachedInputPerMillion),
+    cacheWritePerMillion: or(own.cache_write_per_million_usd, standard.cacheWritePerMillion),
+    outputPerMillion: or(own.output_per_million_usd, standard.outputPerMillion),
+    reasoningPerMillion: or(own.reasoning_per_million_usd, standard.reasoningPerMillion),
+    perRequest: or(own.per_request_usd, standard.perRequest),
+  };
+}
+
+function nano(text: string): bigint {
+  return parseUsd(text) ?? 0n;
+}
+
+/** Prices as the API shows them. */
+export function shownTokenPrices(prices: TokenPrices): Shown {
+  return {
+    input_per_million_usd: formatUsd(prices.inputPerMillion),
+    cached_input_per_million_usd: formatUsd(prices.cachedInputPerMillion),
+    cache_write_per_million_usd: formatUsd(prices.cacheWritePerMillion),
+    output_per_million_usd: formatUsd(prices.outputPerMillion),
+    reasoning_per_million_usd: formatUsd(prices.reasoningPerMillion),
+    per_request_usd: formatUsd(prices.perRequest),
+  };
+}
+
+/** The prices of a version; null when it ends the price. */
+export function shownPrices(row: PriceRow | undefined): Prices | null {
+  if (!row?.priced) return null;
+  const tiers = shownTiers(row);
+  return { ...shownTokenPrices(row), ...(Object.keys(tiers).length > 0 ? { service_tiers: tiers } : {}) };
+}
+
+/** A version with its place among the others. @param rows all of the model's, newest first */
+export function shownPrice(row: PriceRow, rows: readonly PriceRow[], nowMs: number): Price {
+  const inEffect = rows.find(({ effectiveFrom }) => effectiveFrom.getTime() <= nowMs);
+  const isScheduled = row.effectiveFrom.getTime() > nowMs;
+  return {
+    id: toPublicId('price', row.id),
+    model_id: toPublicId('model', row.modelId),
+    effective_from: row.effectiveFrom.toISOString(),
+    state: isScheduled ? 'scheduled' : row.id === inEffect?.id ? 'in_effect' : 'superseded',
+    priced: row.priced,
+    ...(row.priced ? shownTokenPrices(row) : NO_PRICES),
+    service_tiers: shownTiers(row),
+    created_at: row.createdAt.toISOString(),
+  };
+}
+
+const NO_PRICES = {
+  input_per_million_usd: null,
+  cached_input_per_million_usd: null,
+  cache_write_per_million_usd: null,
+  output_per_million_usd: null,
+  reasoning_per_million_usd: null,
+  per_request_usd: null,
+};
+
+function shownTiers(row: PriceRow): Record<string, Shown> {
+  return Object.fromEntries([...tiersOf(row)].map(([tier, prices]) => [tier, shownTokenPrices(prices)]));
+}
