@@ -8,6 +8,7 @@ import { UsageModule } from '@app/usage';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
+import { PriceImportController } from './price-import.controller.js';
 import { PricesController } from './prices.controller.js';
 import { RepricingController } from './repricing.controller.js';
 import { RequestsController } from './requests.controller.js';
@@ -21,6 +22,7 @@ import { UsageController } from './usage.controller.js';
     KeysController,
     GroupsController,
     ModelsAdminController,
+    PriceImportController,
     PricesController,
     UpstreamsController,
     RepricingController,
