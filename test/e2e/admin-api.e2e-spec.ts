@@ -305,6 +305,7 @@ describe('the description of the API', () => {
         'get /requests',
         'get /requests/{id}',
         'post /requests/reprice',
+        'post /prices/import',
         'get /upstreams',
         'get /upstreams/{id}',
         'get /usage',

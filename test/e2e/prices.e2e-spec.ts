@@ -90,6 +90,14 @@ describe('a cost', () => {
     }
   });
 
+  it('of a tier is by its own input and output where no other price was ever given', async () => {
+    const flex = { input_per_million_usd: '0.5', output_per_million_usd: '4' };
+    const prices = { input_per_million_usd: '1', output_per_million_usd: '8', service_tiers: { flex } };
+    const { name } = await newModel({ prices });
+    // 1000 × 500 + 101 × 4000
+    expect(await rowOf(name, { fields: { service_tier: 'flex' } })).toMatchObject({ cost_usd: '0.000904' });
+  });
+
   it('is multiplied for a group, and rounded half up each time; budgets and totals count what comes out', async () => {
     const { name } = await newModel();
     const secret = await newSecret({ price_multiplier: '1.1003' });

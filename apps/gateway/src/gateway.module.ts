@@ -46,6 +46,7 @@ export interface GatewayIdentity {
  *  4. responses/responses.controller.ts → responses.proxy.ts
  *       a. protocol/response-call     model and stream from the bytes                         else 400
  *       b. models/model-permissions   may this caller use this model                          else 403
+ *          models/model-catalog       what it will cost; no price may mean                    else 400
  *          limits/call-limits         room in the limits of key and group                    else 429
  *       c. upstreams/routing          candidates, in order                                    else 503
  *          compaction/                only calls that ask for one, carry one, or are too long

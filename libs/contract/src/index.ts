@@ -7,6 +7,7 @@ export { ModelLimits, PlanWindow } from './limits.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';
+export { ImportedPrices, ImportPricesQuery, PriceListFile } from './price-import.js';
 export { AddPrice, Price, PriceList, type Prices, PricesInput, type TokenPricesInput } from './prices.js';
 export { Repriced, RepriceRequests } from './repricing.js';
 export { ListRequestsQuery, Request, RequestList } from './requests.js';

@@ -32,7 +32,10 @@ export type TokenPricesInput = z.infer<typeof TokenPricesInput>;
 const tier = z
   .strictObject({ ...tokenPrices, per_request_usd: Usd })
   .partial()
-  .meta({ description: 'What is left out costs as much as without a tier' });
+  .meta({
+    description:
+      'What is left out costs as much as without a tier; what was not given there either, as much as the input or output of the tier',
+  });
 
 const serviceTiers = z
   .record(z.string(), tier)

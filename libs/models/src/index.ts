@@ -4,6 +4,13 @@ export { type CatalogModel, ModelCatalog, type ModelRoute } from './model-catalo
 export { ModelsModule } from './models.module.js';
 export { type ModelInput, type ModelRow, ModelsService } from './models.service.js';
 export { formatMultiplier, multipliedNanoUsd, parseMultiplier } from './price-multiplier.js';
+export {
+  type ImportedModel,
+  type PriceDifference,
+  PriceImport,
+  type PriceImportOptions,
+  type PriceImportReport,
+} from './price-import.js';
 export { type PriceInput, PriceVersions } from './price-versions.js';
 export {
   fromStoredPrices,

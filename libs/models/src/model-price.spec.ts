@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { costNanoUsd } from './model-price.js';
 import { formatUsd, parseUsd } from './usd.js';
 
@@ -22,6 +23,24 @@ describe('costNanoUsd', () => {
     };
     // 260 × 1250 + 640 × 125 + 100 × 1562.5 + 30 × 10000 + 20 × 12000 + 1 000 000
     expect(costNanoUsd(usage, price)).toBe(325_000n + 80_000n + 156_250n + 300_000n + 240_000n + 1_000_000n);
+  });
+
+  it('is never negative, and never more than all tokens at their dearest, whatever an upstream counts', () => {
+    const tokens = fc.nat({ max: 1_000_000_000 });
+    const usages = fc.record({
+      inputTokens: tokens,
+      cachedTokens: tokens,
+      cacheWriteTokens: tokens,
+      outputTokens: tokens,
+      reasoningTokens: tokens,
+    });
+    fc.assert(
+      fc.property(usages, fc.integer({ min: 1, max: 9 }), (usage, calls) => {
+        const cost = costNanoUsd(usage, price, calls);
+        const dearest = BigInt(usage.inputTokens) * 1_563n + BigInt(usage.outputTokens) * 12_000n;
+        expect(cost >= 0n && cost <= dearest + BigInt(calls) * price.perRequest).toBe(true);
+      }),
+    );
   });
 
   it('rounds half up, once', () => {

@@ -8,6 +8,7 @@ import { AlertsController } from './alerts.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
+import { PriceImportController } from './price-import.controller.js';
 import { PricesController } from './prices.controller.js';
 import { RepricingController } from './repricing.controller.js';
 import { RequestsController } from './requests.controller.js';
@@ -22,6 +23,7 @@ import { WebhooksController } from './webhooks.controller.js';
     KeysController,
     GroupsController,
     ModelsAdminController,
+    PriceImportController,
     PricesController,
     UpstreamsController,
     RepricingController,

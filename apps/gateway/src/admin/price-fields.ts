@@ -16,23 +16,24 @@ export function toTokenPrices(given: TokenPricesInput): TokenPrices {
   };
 }
 
-/** The same for a version, with its service tiers: what a tier leaves out costs as much as without it. */
+/** The same for a version, with its service tiers: what a tier leaves out costs what was given without it, else its own input or output. */
 export function toPriceInput(given: PricesInput): PriceInput {
   const standard = toTokenPrices(given);
-  const tiers = Object.entries(given.service_tiers).map(([tier, own]) => [tier, toTierPrices(own, standard)] as const);
+  const tiers = Object.entries(given.service_tiers).map(([tier, own]) => [tier, toTierPrices(own, given)] as const);
   const { effective_from: from } = given;
   return { ...standard, serviceTiers: new Map(tiers), effectiveFrom: from === undefined ? null : new Date(from) };
 }
 
-function toTierPrices(own: PricesInput['service_tiers'][string], standard: TokenPrices): TokenPrices {
-  const or = (text: string | undefined, fallback: bigint) => (text === undefined ? fallback : nano(text));
+function toTierPrices(own: PricesInput['service_tiers'][string], given: PricesInput): TokenPrices {
+  const input = own.input_per_million_usd ?? given.input_per_million_usd;
+  const output = own.output_per_million_usd ?? given.output_per_million_usd;
   return {
-    inputPerMillion: or(own.input_per_million_usd, standard.inputPerMillion),
-    cachedInputPerMillion: or(own.cached_input_per_million_usd, standard.cachedInputPerMillion),
-    cacheWritePerMillion: or(own.cache_write_per_million_usd, standard.cacheWritePerMillion),
-    outputPerMillion: or(own.output_per_million_usd, standard.outputPerMillion),
-    reasoningPerMillion: or(own.reasoning_per_million_usd, standard.reasoningPerMillion),
-    perRequest: or(own.per_request_usd, standard.perRequest),
+    inputPerMillion: nano(input),
+    cachedInputPerMillion: nano(own.cached_input_per_million_usd ?? given.cached_input_per_million_usd ?? input),
+    cacheWritePerMillion: nano(own.cache_write_per_million_usd ?? given.cache_write_per_million_usd ?? input),
+    outputPerMillion: nano(output),
+    reasoningPerMillion: nano(own.reasoning_per_million_usd ?? given.reasoning_per_million_usd ?? output),
+    perRequest: nano(own.per_request_usd ?? given.per_request_usd),
   };
 }
 

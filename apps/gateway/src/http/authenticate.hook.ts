@@ -7,7 +7,7 @@ import type { AdminTokenHash } from './admin-token.js';
 import { isDataPlane, pathOf, routeOf } from './gateway-request.js';
 import { contentEncodingOf } from './request-body/content-encoding.js';
 import { headRefusal } from './request-head.js';
-import { ADMIN_BODY_BYTES_MAX, BODY_BYTES_MAX } from './raw-body.js';
+import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
 
 export interface AuthenticateHookDependencies {
   keys: KeyRing;
@@ -74,9 +74,8 @@ function adminRefusal(request: FastifyRequest, adminToken: AdminTokenHash): Admi
   const path = routeOf(request);
   if (!path.startsWith('/admin/v1/') || path.startsWith('/admin/v1/openapi.')) return undefined;
   if (!adminToken.matches(bearerToken(headers.authorization))) return AdminProblem.unauthorized();
-  return Number(headers['content-length'] ?? 0) > ADMIN_BODY_BYTES_MAX
-    ? AdminProblem.bodyTooLarge(ADMIN_BODY_BYTES_MAX)
-    : undefined;
+  const bytesMax = adminBodyBytesMax(request);
+  return Number(headers['content-length'] ?? 0) > bytesMax ? AdminProblem.bodyTooLarge(bytesMax) : undefined;
 }
 
 function isWebSocketUpgrade({ headers }: FastifyRequest): boolean {

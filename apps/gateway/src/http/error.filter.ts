@@ -5,7 +5,7 @@ import { Prisma } from '@app/database';
 import { errors, GatewayError } from '@app/protocol';
 import { AdminProblem } from './admin-problem.js';
 import { type GatewayRequest, isDataPlane, pathOf } from './gateway-request.js';
-import { ADMIN_BODY_BYTES_MAX, BODY_BYTES_MAX } from './raw-body.js';
+import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
 
 const UPLOAD_REST_MS_MAX = 30_000;
 
@@ -77,7 +77,7 @@ function toGatewayError(error: unknown): GatewayError {
 
 function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
   if (error instanceof AdminProblem) return error;
-  if (error instanceof GatewayError) return ofGatewayError(error);
+  if (error instanceof GatewayError) return ofGatewayError(error, request);
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
     const problem = ofPrismaCode(error.code);
     if (problem) return problem;
@@ -107,8 +107,8 @@ function endUploadBehind({ raw: request }: FastifyRequest, reply: FastifyReply):
 }
 
 /** What is refused on both planes: a head or a body that nobody should have sent. */
-function ofGatewayError({ status, code, message }: GatewayError): AdminProblem {
-  if (status === 413) return AdminProblem.bodyTooLarge(ADMIN_BODY_BYTES_MAX);
+function ofGatewayError({ status, code, message }: GatewayError, request: FastifyRequest): AdminProblem {
+  if (status === 413) return AdminProblem.bodyTooLarge(adminBodyBytesMax(request));
   return new AdminProblem(status, code, STATUS_CODES[status] ?? 'Error', message);
 }
 

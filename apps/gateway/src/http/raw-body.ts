@@ -7,7 +7,10 @@ import { type BodyLimits, receiveBody } from './request-body/receive-body.js';
 
 /** Legal requests reach tens of MiB: two images of 12 MB are a body of 32 MB (codex-cli.md §2). */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
-export const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
+const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
+/** The public price list has 1.6 MB, and grows. */
+const PRICE_LIST_BYTES_MAX = 32 * 1024 * 1024;
+const TAKES_PRICE_LIST = '/admin/v1/prices/import';
 
 const LIMITS: BodyLimits = {
   bytesMax: BODY_BYTES_MAX,
@@ -19,13 +22,17 @@ const LIMITS: BodyLimits = {
 /** Their bodies are large and many, and nobody reads them when the request is closed. */
 const MAKES_RESPONSE = /^(?:\/v1)?\/responses(?:\/compact)?$/;
 const ADMIN_BODY = { encoding: null, wireBytes: 0, isPooled: false };
-const ADMIN_LIMITS: BodyLimits = { ...LIMITS, bytesMax: ADMIN_BODY_BYTES_MAX };
+
+/** How large a body a route of the admin API takes. */
+export function adminBodyBytesMax(request: FastifyRequest): number {
+  return routeOf(request) === TAKES_PRICE_LIST ? PRICE_LIST_BYTES_MAX : ADMIN_BODY_BYTES_MAX;
+}
 
 /** Keeps the data plane's bodies as the client's bytes, decoded, whatever their type; parses the admin API's as JSON. */
 export function keepRawBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) =>
-    isDataPlane(request) ? receiveCall(request, payload) : receiveJson(payload),
+    isDataPlane(request) ? receiveCall(request, payload) : receiveJson(payload, adminBodyBytesMax(request)),
   );
 }
 
@@ -41,8 +48,8 @@ async function receiveCall(request: GatewayRequest, payload: IncomingMessage): P
   return body;
 }
 
-async function receiveJson(payload: IncomingMessage): Promise<unknown> {
-  const { body } = await receiveBody(payload, ADMIN_BODY, ADMIN_LIMITS);
+async function receiveJson(payload: IncomingMessage, bytesMax: number): Promise<unknown> {
+  const { body } = await receiveBody(payload, ADMIN_BODY, { ...LIMITS, bytesMax });
   if (body.length === 0) return undefined;
   try {
     return JSON.parse(body.toString('utf8'));
