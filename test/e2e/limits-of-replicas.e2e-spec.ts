@@ -1,102 +1,57 @@
-import { directive, Simulator } from '../../apps/simulator/src/simulator.js';
-import type { Group, IssuedKey, Upstream } from '../../libs/contract/src/index.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { directive } from '../../apps/simulator/src/simulator.js';
 import { eventually } from '../support/eventually.js';
 import { TestGateway } from '../support/gateway.js';
 import { TestRedis } from '../support/redis.js';
+import { MODEL, Replicas } from '../support/replicas.js';
 import { type Answer, call } from '../support/responses-client.js';
-
-const MODEL = 'gpt-5.5';
-/** A dollar for a thousand output tokens. */
-const PRICES = { input_per_million_usd: '0', output_per_million_usd: '1000' };
-const REPLICAS = 3;
 
 const describeWithRedis = TestRedis.isInstalled() ? describe : describe.skip;
 
 describeWithRedis('three replicas on one Redis', () => {
-  let redis: TestRedis;
-  let database: TestDatabase;
-  let simulator: Simulator;
-  let gateways: TestGateway[];
-  let count = 0;
+  let replicas: Replicas;
 
   beforeAll(async () => {
-    [redis, database, simulator] = await Promise.all([TestRedis.start(), createDatabase(), Simulator.start()]);
-    const env = { REDIS_URL: redis.url };
-    const first = await TestGateway.start({ database, env });
-    await first.admin.create<Upstream>('/upstreams', { name: 'only', base_url: simulator.baseUrl });
-    await first.admin.create('/models', { name: MODEL, prices: PRICES });
-    const others = await Promise.all(Array.from({ length: REPLICAS - 1 }, () => TestGateway.start({ database, env })));
-    gateways = [first, ...others];
+    replicas = await Replicas.start(3);
   });
-  afterAll(async () => {
-    await Promise.all(gateways.map((gateway) => gateway.stop()));
-    await Promise.all([database.drop(), simulator.close(), redis.stop()]);
-  });
-
-  const gatewayAt = (index: number): TestGateway => gateways[index % REPLICAS] as TestGateway;
-
-  async function limited(group: object, key: object = {}): Promise<string> {
-    const { admin } = gatewayAt(0);
-    const name = `limited-${++count}`;
-    const { id } = await admin.create<Group>('/groups', { name, models: ['*'], ...group });
-    const { secret } = await admin.create<IssuedKey>('/keys', { name, group_id: id, ...key });
-    for (const gateway of gateways) {
-      await eventually('the key at every replica', async () => {
-        const { status } = await call(gateway.url, null, { secret, path: '/v1/usage', method: 'GET' });
-        return status === 200 ? true : undefined;
-      });
-    }
-    return secret;
-  }
+  afterAll(() => replicas.stop());
 
   const respond = (index: number, secret: string, script: object = { deltas: 10 }, fields: object = {}) =>
     call(
-      gatewayAt(index).url,
+      replicas.at(index).url,
       JSON.stringify({ model: MODEL, input: `hi ${directive(script)}`, store: false, ...fields }),
       { secret },
     );
-  const usageAt = async (index: number, secret: string) => {
-    const { body } = await call(gatewayAt(index).url, null, { secret, path: '/v1/usage', method: 'GET' });
-    return (
-      JSON.parse(body.toString()) as { limits: { rule: string; used: number; remaining: number; limit: number }[] }
-    ).limits;
-  };
-  const settled = (secret: string, rule: string) =>
-    eventually('nothing held', async () => {
-      const limit = (await usageAt(0, secret)).find((one) => one.rule === rule);
-      return limit && Math.abs(Math.max(0, limit.limit - limit.used) - limit.remaining) < 1e-6 ? limit : undefined;
-    });
   const served = (answers: readonly Answer[]) => answers.filter(({ status }) => status === 200).length;
 
   it('grant together what one may grant, whoever is asked', async () => {
-    const secret = await limited({ requests_per_minute: 20 });
+    const secret = await replicas.limited({ requests_per_minute: 20 });
     const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => respond(index, secret)));
     expect(answers.map(({ status }) => status).filter((status) => status !== 200 && status !== 429)).toEqual([]);
     expect(served(answers)).toBe(20);
     const refused = answers.find(({ status }) => status === 429);
     expect(refused?.error?.message).toContain('limit 20, used 20');
     expect(refused?.headers['x-ratelimit-remaining-requests']).toBe('0');
-    for (const index of [0, 1, 2]) expect((await usageAt(index, secret))[0]).toMatchObject({ used: 20, remaining: 0 });
+    for (const index of [0, 1, 2])
+      expect((await replicas.usageAt(index, secret))[0]).toMatchObject({ used: 20, remaining: 0 });
   });
 
   it('spend a budget together, beyond it by one call at most, and hold nothing afterwards', async () => {
-    const secret = await limited({ budget_usd: '1.00' });
+    const secret = await replicas.limited({ budget_usd: '1.00' });
     // 0.05 USD each.
     const answers = await Promise.all(
       Array.from({ length: 64 }, (_, index) => respond(index, secret, { deltas: 50 }, { max_output_tokens: 50 })),
     );
-    const budget = await settled(secret, 'group.budget');
+    const budget = await replicas.settled(secret, 'group.budget');
     expect(budget.used).toBeLessThanOrEqual(1.05);
     expect(budget.used).toBeCloseTo(served(answers) * 0.05, 6);
     for (let more = 0; more < 30; more++) await respond(more, secret, { deltas: 50 }, { max_output_tokens: 50 });
-    const after = await settled(secret, 'group.budget');
+    const after = await replicas.settled(secret, 'group.budget');
     expect(after.used).toBeGreaterThanOrEqual(1);
     expect(after.used).toBeLessThanOrEqual(1.05);
   });
 
   it('let calls wait for a place that another replica has', async () => {
-    const secret = await limited({ max_concurrency: 2 });
+    const secret = await replicas.limited({ max_concurrency: 2 });
     const answers = await Promise.all(
       Array.from({ length: 6 }, (_, index) => respond(index, secret, { deltas: 3, delta_delay_ms: 60 })),
     );
@@ -104,11 +59,11 @@ describeWithRedis('three replicas on one Redis', () => {
   });
 
   it('grant their shares while Redis is away, and never more than the limit through its loss', async () => {
-    const secret = await limited({ requests_per_minute: 30, max_concurrency: 12 }, { budget_usd: '50.00' });
+    const secret = await replicas.limited({ requests_per_minute: 30, max_concurrency: 12 }, { budget_usd: '50.00' });
     const before = await Promise.all(Array.from({ length: 15 }, (_, index) => respond(index, secret)));
     expect(served(before)).toBe(15);
-    await settled(secret, 'key.budget');
-    await redis.stop();
+    await replicas.settled(secret, 'key.budget');
+    await replicas.redis.stop();
     const during: Answer[] = [];
     for (let round = 0; round < 4; round++) {
       during.push(...(await Promise.all(Array.from({ length: 15 }, (_, index) => respond(index, secret)))));
@@ -116,10 +71,10 @@ describeWithRedis('three replicas on one Redis', () => {
     expect(during.map(({ status }) => status).filter((status) => status !== 200 && status !== 429)).toEqual([]);
     expect(served(during)).toBeGreaterThanOrEqual(12);
     expect(served(during)).toBeLessThanOrEqual(15);
-    redis = await TestRedis.start(redis.port);
+    replicas.redis = await TestRedis.start(replicas.redis.port);
     // Redis has forgotten everything; the replicas and the log have not.
     await eventually('the replicas to count together', async () => {
-      const limits = await Promise.all([0, 1, 2].map((index) => usageAt(index, secret)));
+      const limits = await Promise.all([0, 1, 2].map((index) => replicas.usageAt(index, secret)));
       const used = limits.map((states) => states.find(({ rule }) => rule === 'group.requests_per_minute')?.used);
       return used.every((amount) => amount === served(before) + served(during)) ? true : undefined;
     });
@@ -128,14 +83,17 @@ describeWithRedis('three replicas on one Redis', () => {
     const spent = served(before) + served(during) + served(after);
     await eventually('the budget as the log knows it', async () => {
       await respond(0, secret);
-      const budget = (await usageAt(1, secret)).find(({ rule }) => rule === 'key.budget');
+      const budget = (await replicas.usageAt(1, secret)).find(({ rule }) => rule === 'key.budget');
       return Math.abs((budget?.used ?? 0) - spent * 0.01) < 1e-6 ? true : undefined;
     });
   });
 
   it('take back what a replica held that died, as used until it tells', async () => {
-    const secret = await limited({ budget_usd: '10.00', max_concurrency: 2 });
-    const lost = await TestGateway.start({ database, env: { REDIS_URL: redis.url } });
+    const secret = await replicas.limited({ budget_usd: '10.00', max_concurrency: 2 });
+    const lost = await TestGateway.start({
+      database: replicas.database,
+      env: { REDIS_URL: replicas.redis.url },
+    });
     const dying = ['a', 'b'].map(() =>
       call(
         lost.url,
@@ -149,7 +107,7 @@ describeWithRedis('three replicas on one Redis', () => {
       ).catch(() => null),
     );
     await eventually('both places taken', async () => {
-      const [budget] = await usageAt(0, secret);
+      const [budget] = await replicas.usageAt(0, secret);
       return budget && budget.limit - budget.remaining > 0.09 ? true : undefined;
     });
     lost.process.kill('SIGKILL');
@@ -157,7 +115,7 @@ describeWithRedis('three replicas on one Redis', () => {
     // Its places are free when it has not been heard of for five seconds.
     const { status } = await respond(0, secret, { deltas: 10 });
     expect(status).toBe(200);
-    const budget = await settled(secret, 'group.budget');
+    const budget = await replicas.settled(secret, 'group.budget');
     expect(budget.used).toBeCloseTo(0.11, 6);
     await lost.stop();
   });
