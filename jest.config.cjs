@@ -25,7 +25,7 @@ module.exports = {
     { ...onPostgres, displayName: 'fuzz', testMatch: ['<rootDir>/test/fuzz/*.fuzz-spec.ts'] },
     // For half an hour: by `npm run chaos` only.
     ...(process.env.CHAOS_REPORT
-      ? [{ ...base, displayName: 'chaos', testMatch: ['<rootDir>/test/chaos/*.chaos-spec.ts'] }]
+      ? [{ ...onPostgres, displayName: 'chaos', testMatch: ['<rootDir>/test/chaos/*.chaos-spec.ts'] }]
       : []),
     { ...onPostgres, displayName: 'codex', testMatch: ['<rootDir>/test/codex/*.codex-spec.ts'] },
   ],

@@ -28,6 +28,7 @@ const OPENED_COLUMNS = [
   'client_request_id',
   'request_bytes',
   'input_tokens',
+  'output_tokens',
   'cost_nano_usd',
   'price_id',
   'base_cost_nano_usd',
@@ -82,6 +83,7 @@ export function openedText(record: RequestRecord): string {
     storable(record.clientRequestId, 128),
     record.requestBytes,
     estimate?.usage.inputTokens ?? null,
+    estimate?.usage.outputTokens ?? null,
     charge && String(charge.nanoUsd),
     pricing?.version?.id ?? null,
     charge && String(charge.baseNanoUsd),
@@ -133,6 +135,7 @@ export function crashRowText(text: string, columns: readonly string[], diedAtMs:
     usage_source: isEstimated ? 'estimate' : 'none',
     cached_tokens: isEstimated ? 0 : null,
     cache_write_tokens: isEstimated ? 0 : null,
+    // Of a journal of an older release.
     output_tokens: isEstimated ? 0 : null,
     reasoning_tokens: isEstimated ? 0 : null,
     duration_ms: Math.max(0, Math.round(diedAtMs - startedAtMs)),

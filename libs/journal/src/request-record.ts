@@ -185,6 +185,8 @@ export class RequestRecord {
   isEnding = false;
   /** null: it has not been sent to an upstream, or costs nothing there. */
   estimate: UsageEstimate | null = null;
+  /** What its limits hold for its answer: what it counts as, should nobody hear of it again. */
+  expectedOutputTokens = 0;
   /** What was used by calls before the one that is settled: a compaction may take more than one. */
   private earlierUsage: TokenUsage | null = null;
   private earlierCalls = 0;
@@ -237,7 +239,12 @@ export class RequestRecord {
 
   /** Takes down that a call is about to be sent to an upstream; `usage`: what it uses at least, as is believed; null: nothing. */
   noteAsked(usage: TokenUsage | null, pricing: CallPricing | null): void {
-    this.estimate = usage && { usage: summed(this.earlierUsage, usage), pricing, calls: this.earlierCalls + 1 };
+    const outputTokens = Math.max(usage?.outputTokens ?? 0, this.expectedOutputTokens);
+    this.estimate = usage && {
+      usage: summed(this.earlierUsage, { ...usage, outputTokens }),
+      pricing,
+      calls: this.earlierCalls + 1,
+    };
     this.keeper?.noteAsked(this);
   }
 

@@ -141,7 +141,8 @@ export class CallLimits {
   }
 
   private take(caller: Caller, record: RequestRecord, all: Admitted): void {
-    const { subjects, admitted } = all;
+    const { subjects, admitted, demand } = all;
+    record.expectedOutputTokens = demand.tokens - demand.inputTokens;
     const { wallMs } = this.limiter.now();
     const states = this.limiter.states(subjects);
     record.answerHeaders = limitHeaders(states, wallMs);
