@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { directive } from '../../apps/simulator/src/simulator.js';
+import { eventually } from '../support/eventually.js';
+import { TestGateway } from '../support/gateway.js';
 import { leavingCall } from '../support/leaving-client.js';
 import { TestRedis } from '../support/redis.js';
 import { MODEL, Replicas } from '../support/replicas.js';
@@ -99,6 +101,42 @@ describeWithRedis.each([1, 3])('limits of %d replicas', (count) => {
     expect(figures.rows_usd).toBeLessThanOrEqual(1.02);
     expect(budget.used).toBeLessThanOrEqual(1.02);
     expect(budget.used).toBeGreaterThanOrEqual(figures.rows_usd - 1e-6);
+  });
+
+  it('take back what a replica held that died, as used until it tells', async () => {
+    const secret = await replicas.limited({ budget_usd: '10.00', max_concurrency: 2 });
+    const lost = await TestGateway.start({
+      database: replicas.database,
+      env: { REDIS_URL: replicas.redis.url },
+    });
+    const dying = ['a', 'b'].map(() =>
+      call(
+        lost.url,
+        JSON.stringify({
+          model: MODEL,
+          input: `hi ${directive({ deltas: 50, delta_delay_ms: 200 })}`,
+          stream: true,
+          max_output_tokens: 50,
+        }),
+        { secret },
+      ).catch(() => null),
+    );
+    await eventually('both places taken', async () => {
+      const [budget] = await replicas.usageAt(0, secret);
+      return budget && budget.limit - budget.remaining > 0.09 ? true : undefined;
+    });
+    lost.process.kill('SIGKILL');
+    await Promise.all(dying);
+    // Its places are free when it has not been heard of for five seconds.
+    const { status } = await call(
+      replicas.at(0).url,
+      JSON.stringify({ model: MODEL, input: `hi ${directive({ deltas: 10 })}` }),
+      { secret },
+    );
+    expect(status).toBe(200);
+    const budget = await replicas.settled(secret, 'group.budget');
+    expect(budget.used).toBeCloseTo(0.11, 6);
+    await lost.stop();
   });
 });
 

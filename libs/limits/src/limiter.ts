@@ -146,6 +146,13 @@ export class Limiter {
     return subjects.flatMap((subject) => subject.states(now, view));
   }
 
+  /** Those of which so much is used that operators are to be told. */
+  toBeTold(subjects: readonly Subject[]): readonly Subject[] {
+    const now = this.now();
+    const view = this.shared?.view ?? null;
+    return subjects.filter((subject) => subject.isToBeTold(now, view));
+  }
+
   /** The same, after the others have been asked. */
   async currentStates(subjects: readonly Subject[]): Promise<RuleState[]> {
     if (this.isShared && subjects.length > 0) await this.shared?.admit(subjects, NOTHING_USED, this.now(), true);

@@ -84,9 +84,13 @@ export class Subject {
     return this.held.some(({ rule }) => rule.unit !== 'requests');
   }
 
-  /** Whether some of it is granted for more than a moment. */
-  get hasPlan(): boolean {
-    return this.held.some(({ rule }) => rule.kind === 'plan');
+  /** Whether so much of a plan is used that operators are to be told. */
+  isToBeTold(now: Instant, view: ReplicaView | null): boolean {
+    for (const held of this.held) {
+      const { kind, limit, alertPercent } = held.rule;
+      if (kind === 'plan' && held.used(now, view) * 100 >= limit * (alertPercent ?? 100)) return true;
+    }
+    return false;
   }
 
   /** Lets the first of those who wait try, if there is a place. Whoever does not take it lets the next one try. */

@@ -135,9 +135,8 @@ export class CallLimits {
 
   /** Looks whether operators are to be told of what was used. */
   observe(subjects: readonly Subject[], caller: Caller): void {
-    if (subjects.some(({ hasPlan }) => hasPlan)) {
-      this.alerts.observe(this.limiter.states(subjects), caller, this.limiter.now().wallMs);
-    }
+    const told = this.limiter.toBeTold(subjects);
+    if (told.length > 0) this.alerts.observe(this.limiter.states(told), caller, this.limiter.now().wallMs);
   }
 
   private take(caller: Caller, record: RequestRecord, all: Admitted): void {
