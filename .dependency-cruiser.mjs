@@ -6,7 +6,7 @@ const libs = {
   'token-estimate': [],
   database: ['runtime'],
   limits: ['runtime'],
-  groups: ['limits', 'database', 'runtime'],
+  groups: ['limits', 'models', 'database', 'runtime'],
   keys: ['groups', 'limits', 'database', 'runtime'],
   models: ['protocol', 'database', 'runtime'],
   upstreams: ['models', 'protocol', 'database', 'runtime'],

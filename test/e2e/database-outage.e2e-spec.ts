@@ -1,29 +1,17 @@
-import { Cable } from '../support/cable.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { type CutOffScene, startCutOffScene } from '../support/cut-off-scene.js';
 import { eventually } from '../support/eventually.js';
 import { call, callBody } from '../support/responses-client.js';
-import { type Scene, startScene } from '../support/scene.js';
 
-let database: TestDatabase;
-let cable: Cable;
-let scene: Scene;
+let scene: CutOffScene;
 
 beforeAll(async () => {
-  database = await createDatabase();
-  const url = new URL(database.url);
-  cable = await Cable.to(url.hostname, Number(url.port));
-  url.port = String(cable.port);
-  scene = await startScene({ gateway: { database: { ...database, url: url.href } } });
+  scene = await startCutOffScene();
 });
-afterAll(async () => {
-  await scene.stop();
-  cable.close();
-  await database.drop();
-});
+afterAll(() => scene.stop());
 
 describe('a database that goes away', () => {
   it('does not stop model traffic or turn keys away, and gets every row when it is back', async () => {
-    const { gateway, simulator, secret } = scene;
+    const { gateway, simulator, secret, cable, database } = scene;
     cable.cut();
     const answers = [];
     for (let i = 0; i < 20; i++) answers.push(await call(gateway.url, callBody(`hello ${i}`), { secret }));

@@ -1,27 +1,15 @@
-import { Cable } from '../support/cable.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { type CutOffScene, startCutOffScene } from '../support/cut-off-scene.js';
 import { eventually } from '../support/eventually.js';
 import { type Answer, call, callBody } from '../support/responses-client.js';
-import { type Scene, startScene } from '../support/scene.js';
 
 const AT_ONCE = 50;
 
-let database: TestDatabase;
-let cable: Cable;
-let scene: Scene;
+let scene: CutOffScene;
 
 beforeAll(async () => {
-  database = await createDatabase();
-  const url = new URL(database.url);
-  cable = await Cable.to(url.hostname, Number(url.port));
-  url.port = String(cable.port);
-  scene = await startScene({ gateway: { database: { ...database, url: url.href }, env: { JOURNAL_MAX_MB: '1' } } });
+  scene = await startCutOffScene({ JOURNAL_MAX_MB: '1' });
 });
-afterAll(async () => {
-  await scene.stop();
-  cable.close();
-  await database.drop();
-});
+afterAll(() => scene.stop());
 
 async function metric(name: string): Promise<number> {
   const text = await (await fetch(`${scene.gateway.url}/metrics`)).text();
@@ -35,7 +23,7 @@ async function metric(name: string): Promise<number> {
 
 describe('a journal that is full', () => {
   it('refuses model requests until PostgreSQL is back, and loses no row', async () => {
-    const { gateway, secret } = scene;
+    const { gateway, secret, cable, database } = scene;
     const send = () => call(gateway.url, callBody('hello', { store: false }), { secret });
     cable.cut();
     const answers: Answer[] = [];

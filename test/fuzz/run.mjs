@@ -1,31 +1,5 @@
 // The long version of test/fuzz: FUZZ_CASES (5000) cases of each property. Prints all figures as one JSON line at the end.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { longRun } from '../support/long-run.mjs';
 
-const jest = join(dirname(createRequire(import.meta.url).resolve('jest/package.json')), 'bin/jest.js');
-const folder = mkdtempSync(join(tmpdir(), 'tollgate-fuzz-'));
-const report = join(folder, 'figures.ndjson');
-writeFileSync(report, '');
 const cases = process.env.FUZZ_CASES ?? '5000';
-const startedAtMs = performance.now();
-const { status } = spawnSync(
-  process.execPath,
-  [jest, '--selectProjects', 'fuzz', '--runInBand', ...process.argv.slice(2)],
-  { stdio: 'inherit', env: { ...process.env, FUZZ_CASES: cases, FUZZ_REPORT: report } },
-);
-const figures = Object.assign(
-  {},
-  ...readFileSync(report, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line)),
-);
-rmSync(folder, { recursive: true });
-const seconds = Math.round((performance.now() - startedAtMs) / 1000);
-process.stdout.write(
-  `${JSON.stringify({ fuzz: { cases: Number(cases), passed: status === 0, seconds, ...figures } })}\n`,
-);
-process.exitCode = status ?? 1;
+longRun('fuzz', { env: { FUZZ_CASES: cases }, figures: { cases: Number(cases) } });

@@ -8,14 +8,13 @@ import {
   type SubjectLimits,
   subjectLimits,
 } from '@app/limits';
+import { fromStoredPrices, type StoredPrices, type UnpricedModelPolicy } from '@app/models';
 import {
-  type CeilingPrices,
   type CompactionOutput,
   type EncryptedContentOnMove,
   type GroupPolicy,
   modelRule,
   type OnClientLeft,
-  type UnpricedModels,
 } from './group-policy.js';
 
 /** All groups, in memory. */
@@ -76,21 +75,7 @@ function policyOf(row: GroupRow): GroupPolicy {
     limitMessage: row.limitMessage,
     queueWaitMs: row.queueWaitMs,
     priceMultiplier: BigInt(row.priceMultiplier.times(10_000).toFixed(0)),
-    unpricedModels: row.unpricedModels as UnpricedModels,
-    ceilingPrices: ceilingOf(row.ceilingPrices as Record<string, string> | null),
-  };
-}
-
-/** Integers of nano-USD as text, which no parser rounds. */
-function ceilingOf(stored: Record<string, string> | null): CeilingPrices | null {
-  if (!stored) return null;
-  const nano = (name: string) => BigInt(stored[name] ?? '0');
-  return {
-    inputPerMillion: nano('input_per_million'),
-    cachedInputPerMillion: nano('cached_input_per_million'),
-    cacheWritePerMillion: nano('cache_write_per_million'),
-    outputPerMillion: nano('output_per_million'),
-    reasoningPerMillion: nano('reasoning_per_million'),
-    perRequest: nano('per_request'),
+    unpricedModels: row.unpricedModels as UnpricedModelPolicy,
+    ceilingPrices: row.ceilingPrices === null ? null : fromStoredPrices(row.ceilingPrices as unknown as StoredPrices),
   };
 }

@@ -1,3 +1,5 @@
+import type { PricingTerms } from '@app/models';
+
 /** Which models are allowed: exact names and `*` patterns, compiled once. */
 export interface ModelRule {
   readonly patterns: readonly string[];
@@ -15,21 +17,8 @@ export type EncryptedContentOnMove = 'strip' | 'refuse';
 /** What a compaction of the gateway's own answers beside the messages of the user. */
 export type CompactionOutput = 'both' | 'sealed' | 'message';
 
-/** What becomes of a call for a model that has no price. */
-export type UnpricedModels = 'allow' | 'refuse' | 'ceiling';
-
-/** What a call costs at most, in nano-USD, per million tokens and per call. */
-export interface CeilingPrices {
-  readonly inputPerMillion: bigint;
-  readonly cachedInputPerMillion: bigint;
-  readonly cacheWritePerMillion: bigint;
-  readonly outputPerMillion: bigint;
-  readonly reasoningPerMillion: bigint;
-  readonly perRequest: bigint;
-}
-
 /** What a group may do: plain data on the request path, rebuilt off it. */
-export interface GroupPolicy {
+export interface GroupPolicy extends PricingTerms {
   readonly id: string;
   readonly name: string;
   readonly models: ModelRule;
@@ -42,11 +31,6 @@ export interface GroupPolicy {
   readonly queueWaitMs: number;
   /** Calls that would exceed their model's window are compacted before. */
   readonly isCompactedAutomatically: boolean;
-  /** What every cost is multiplied by, in ten-thousandths. */
-  readonly priceMultiplier: bigint;
-  readonly unpricedModels: UnpricedModels;
-  /** What a call costs for a model without a price, under `ceiling`. */
-  readonly ceilingPrices: CeilingPrices | null;
 }
 
 /** Compiles patterns in which `*` stands for any run of characters; everything else is literal. No pattern, no model. */

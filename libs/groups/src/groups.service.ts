@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, Prisma } from '@app/database';
+import type { UnpricedModelPolicy } from '@app/models';
 import { newId } from '@app/runtime';
-import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft, UnpricedModels } from './group-policy.js';
+import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
 
 /** A group as stored, with its patterns. */
 export type GroupRow = Prisma.GroupGetPayload<{ include: { models: true; _count: { select: { keys: true } } } }>;
@@ -27,7 +28,7 @@ export interface GroupInput {
   queueWaitMs?: number;
   /** A decimal of up to 4 places. */
   priceMultiplier?: string;
-  unpricedModels?: UnpricedModels;
+  unpricedModels?: UnpricedModelPolicy;
   /** Integers of nano-USD as text. */
   ceilingPrices?: Prisma.InputJsonObject | typeof Prisma.DbNull;
 }

@@ -1,13 +1,11 @@
 export { GroupDirectory } from './group-directory.js';
 export {
-  type CeilingPrices,
   type CompactionOutput,
   type EncryptedContentOnMove,
   type GroupPolicy,
   modelRule,
   type ModelRule,
   type OnClientLeft,
-  type UnpricedModels,
 } from './group-policy.js';
 export { GroupsModule } from './groups.module.js';
 export { GroupsService, type GroupRow } from './groups.service.js';

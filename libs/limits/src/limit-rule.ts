@@ -51,6 +51,16 @@ export function rateRules(limits: {
   ];
 }
 
+/** What operators are to be told of a plan of which so much is used; null: nothing. */
+export function alertLevel(
+  { kind, limit, alertPercent }: LimitRule,
+  used: number,
+): 'reached' | 'soft_threshold' | null {
+  if (kind !== 'plan') return null;
+  if (used >= limit) return 'reached';
+  return alertPercent && used * 100 >= limit * alertPercent ? 'soft_threshold' : null;
+}
+
 /** How much of a rule's unit a call uses. */
 export function amountOf({ unit }: LimitRule, { inputTokens, tokens, nanoUsd }: Demand): number {
   switch (unit) {

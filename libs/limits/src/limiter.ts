@@ -216,13 +216,8 @@ export class Limiter {
 
   /** Looks up anew what was spent: costs of the past have changed. */
   recountSpending(): void {
-    for (const subject of this.all()) {
-      const spending = subject.rules.filter(({ rule }) => rule.kind === 'plan' && rule.unit === 'nano_usd');
-      this.lookUp(
-        spending.map((held) => ({ subject, held })),
-        'recounted',
-      );
-    }
+    const isSpending = ({ rule }: HeldRule): boolean => rule.kind === 'plan' && rule.unit === 'nano_usd';
+    this.lookUp(this.all(), isSpending, 'recounted');
   }
 
   private async tellPast(
@@ -260,7 +255,7 @@ export class Limiter {
     demand: Demand,
   ): Admittance {
     if (verdict.verdict === 'unknown') {
-      this.lookUp(verdict.lackPast, 'shared');
+      this.lookUp(subjects, ({ rule }) => rule.kind === 'plan', 'shared');
       return this.admit(subjects, demand);
     }
     const { subject } = verdict;
@@ -288,25 +283,20 @@ export class Limiter {
 
   /** While the others cannot be asked, the log tells what they have used of plans. */
   private refreshKnown(subjects: readonly Subject[], now: Instant): void {
-    for (const subject of subjects) {
-      const old = subject.rules.filter(
-        ({ rule, seen }) => rule.kind === 'plan' && (seen === null || now.monotonicMs - seen.atMs > KNOWN_MS),
-      );
-      if (old.length > 0) {
-        this.lookUp(
-          old.map((held) => ({ subject, held })),
-          'alone',
-        );
-      }
-    }
+    const isOld = ({ rule, seen }: HeldRule): boolean =>
+      rule.kind === 'plan' && (seen === null || now.monotonicMs - seen.atMs > KNOWN_MS);
+    this.lookUp(subjects, isOld, 'alone');
   }
 
-  private lookUp(rules: readonly { subject: Subject; held: HeldRule | null }[], cause: FreshRule['cause']): void {
+  /** Asks for the past of those rules, all at once. */
+  private lookUp(subjects: Iterable<Subject>, isWanted: (held: HeldRule) => boolean, cause: FreshRule['cause']): void {
     const fresh: FreshRule[] = [];
-    for (const { subject, held } of rules) {
-      if (!held || held.isLookedUp) continue;
-      held.isLookedUp = true;
-      fresh.push(freshRule({ subject, held }, cause));
+    for (const subject of subjects) {
+      for (const held of subject.rules) {
+        if (held.isLookedUp || !isWanted(held)) continue;
+        held.isLookedUp = true;
+        fresh.push(freshRule({ subject, held }, cause));
+      }
     }
     if (fresh.length > 0) this.onFreshRules?.(fresh);
   }

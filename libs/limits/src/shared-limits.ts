@@ -35,12 +35,19 @@ export type SharedVerdict =
       readonly waitMs: number;
     }
   | { readonly verdict: 'busy'; readonly subject: Subject }
-  | { readonly verdict: 'unknown'; readonly lackPast: readonly Ref[] };
+  | { readonly verdict: 'unknown' };
 
 const VERDICTS = ['admitted', 'refused', 'held', 'busy', 'unknown'] as const;
 
 /** What was used before: so long ago, so much. */
 export type PastEntries = readonly (readonly [ageMs: number, amount: number])[];
+
+/** What was used of one rule before. */
+export interface RulePast {
+  readonly subject: Subject;
+  readonly held: HeldRule;
+  readonly entries: PastEntries;
+}
 
 /**
  * Counts together with the other replicas, in Redis: one round trip a call, and none that waits. Without Redis, or while it is
@@ -122,8 +129,10 @@ export class SharedLimits implements OnApplicationShutdown {
 
   /** Gives back what a call held, and counts what it used. */
   settle(subject: Subject, holds: Holds, actual: Demand, now: Instant): void {
-    for (const ref of refsOf(subject)) this.touch(ref.held ?? ref.subject, subject);
-    if (this.view?.isInStep) this.send(refsOf(subject), holds, actual, now);
+    if (!this.view) return;
+    const refs = refsOf(subject);
+    for (const { held } of refs) this.touch(held ?? subject, subject);
+    if (this.view.isInStep) this.send(refs, holds, actual, now);
   }
 
   /** Counts what was used by work that held nothing. */
@@ -149,17 +158,9 @@ export class SharedLimits implements OnApplicationShutdown {
    *
    * @throws what Redis throws
    */
-  async fill(
-    past: readonly { subject: Subject; held: HeldRule; entries: PastEntries }[],
-    how: { isFresh?: boolean; isRecount?: boolean },
-  ): Promise<void> {
+  async fill(past: readonly RulePast[], how: { isFresh?: boolean; isRecount?: boolean }): Promise<void> {
     if (!this.redis.isReady) return;
-    const now = { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
-    for (let from = 0; from < past.length; from += ENTRIES_PER_SCRIPT_MAX) {
-      const part = past.slice(from, from + ENTRIES_PER_SCRIPT_MAX);
-      const entries = part.map(({ held, entries: used }) => ({ ...form(held, now), past: pairs(used) }));
-      await this.call('tollgateFill', part.map(keyOf), { entries, ...how });
-    }
+    for (const { told } of this.fillings(past, how)) await told;
   }
 
   /** One script for all of what is settled at once. */
@@ -190,7 +191,7 @@ export class SharedLimits implements OnApplicationShutdown {
     }
     const verdict = VERDICTS[code] ?? 'admitted';
     const ref = refs[index - 1];
-    if (verdict === 'unknown') return { verdict, lackPast: refs.filter(({ held }) => held?.rule.kind === 'plan') };
+    if (verdict === 'unknown') return { verdict };
     if (verdict === 'admitted' || !ref) return { verdict: 'admitted' };
     if (verdict === 'busy' || !ref.held) return { verdict: 'busy', subject: ref.subject };
     return { verdict, subject: ref.subject, held: ref.held, waitMs };
@@ -198,8 +199,7 @@ export class SharedLimits implements OnApplicationShutdown {
 
   /** Redis did not answer: from now on this replica decides by its share. */
   private fallOut(error?: unknown): void {
-    if (!this.view?.isInStep && this.rejoinAtMs === Infinity) return;
-    if (!this.view) return;
+    if (!this.view || (!this.view.isInStep && this.rejoinAtMs === Infinity)) return;
     if (error) this.logger.warn(`limits are counted by this replica alone: ${String(error)}`);
     const { outage, replicas, rank } = this.view;
     this.rejoinAtMs = Infinity;
@@ -232,7 +232,7 @@ export class SharedLimits implements OnApplicationShutdown {
   }
 
   private async tellHeld(touched: readonly (HeldRule | Subject)[]): Promise<void> {
-    const now = { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
+    const now = this.now();
     const refs = touched.map((one) =>
       'rule' in one ? { subject: this.subjectOf.get(one), held: one } : { subject: one, held: null },
     );
@@ -262,7 +262,7 @@ export class SharedLimits implements OnApplicationShutdown {
   private onEmptied(now: Instant): void {
     this.logger.warn('Redis has lost what was counted: it is counted anew from what the replicas and the log know');
     if (this.view?.isInStep) this.fallOut();
-    const past: { subject: Subject; held: HeldRule; entries: PastEntries }[] = [];
+    const past: RulePast[] = [];
     for (const subject of this.subjects()) {
       this.touch(subject, subject);
       for (const held of subject.rules) {
@@ -278,7 +278,8 @@ export class SharedLimits implements OnApplicationShutdown {
   private rejoin(): void {
     const { view } = this;
     if (!view) return;
-    const nowMs = this.clock.monotonic();
+    const now = this.now();
+    const nowMs = now.monotonicMs;
     const aloneMs = nowMs - view.outageStartedMs;
     if (this.rejoinAtMs === Infinity) this.rejoinAtMs = nowMs + (this.isFirst ? 0 : Math.min(REJOIN_MS, aloneMs));
     // Commands are done in the order in which they are sent: what comes after this is told call by call.
@@ -287,8 +288,7 @@ export class SharedLimits implements OnApplicationShutdown {
       if (!this.isFirst) this.logger.log('limits are counted with the other replicas again');
       this.isFirst = false;
     }
-    const now = { wallMs: this.clock.now(), monotonicMs: nowMs };
-    const past: { subject: Subject; held: HeldRule; entries: PastEntries }[] = [];
+    const past: RulePast[] = [];
     for (const subject of this.subjects()) {
       for (const held of subject.rules) {
         const entries = held.takeUnsent(now);
@@ -300,16 +300,31 @@ export class SharedLimits implements OnApplicationShutdown {
     this.tellPast(past);
   }
 
-  private tellPast(past: readonly { subject: Subject; held: HeldRule; entries: PastEntries }[]): void {
-    const now = { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
-    for (let from = 0; from < past.length; from += ENTRIES_PER_SCRIPT_MAX) {
-      const part = past.slice(from, from + ENTRIES_PER_SCRIPT_MAX);
-      const entries = part.map(({ held, entries: used }) => ({ ...form(held, now), past: pairs(used) }));
-      this.call('tollgateFill', part.map(keyOf), { entries, more: true }).catch((error: unknown) => {
-        for (const { held, entries: used } of part) for (const [, amount] of used) held.addUnsent(amount, now);
+  private tellPast(past: readonly RulePast[]): void {
+    for (const { part, told } of this.fillings(past, { more: true })) {
+      told.catch((error: unknown) => {
+        const now = this.now();
+        for (const { held, entries } of part) for (const [, amount] of entries) held.addUnsent(amount, now);
         this.fallOut(error);
       });
     }
+  }
+
+  /** Tells a part after the other, as whoever asks goes on. */
+  private *fillings(
+    past: readonly RulePast[],
+    how: object,
+  ): Iterable<{ part: readonly RulePast[]; told: Promise<unknown> }> {
+    const now = this.now();
+    for (let from = 0; from < past.length; from += ENTRIES_PER_SCRIPT_MAX) {
+      const part = past.slice(from, from + ENTRIES_PER_SCRIPT_MAX);
+      const entries = part.map(({ held, entries: used }) => ({ ...form(held, now), past: pairs(used) }));
+      yield { part, told: this.call('tollgateFill', part.map(keyOf), { entries, ...how }) };
+    }
+  }
+
+  private now(): Instant {
+    return { wallMs: this.clock.now(), monotonicMs: this.clock.monotonic() };
   }
 
   private call(name: keyof Scripts, keys: readonly string[], ask: object, before: readonly string[] = []) {

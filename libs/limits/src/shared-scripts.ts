@@ -1,3 +1,5 @@
+import { BUCKETS } from './rolling-window.js';
+
 /**
  * What replicas count together, as Lua scripts that Redis runs one at a time: nobody sees half of a call, and time is that of Redis.
  *
@@ -6,7 +8,7 @@
  * the buckets in a hash of their own; of parts of the calendar `e`, their start. Of concurrency a hash: calls by replica.
  */
 const PRELUDE = `
-local BUCKETS = 240
+local BUCKETS = ${BUCKETS}
 local ask = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -233,7 +235,6 @@ end`;
  * was empty, and the replicas that live.
  */
 export const BEAT = `${PRELUDE}
-local wasLive = redis.call('ZSCORE', KEYS[1], ask.me)
 redis.call('ZADD', KEYS[1], int(now + ask.lease), ask.me)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', int(now - 1))
 redis.call('SET', KEYS[2], ask.mark, 'NX')

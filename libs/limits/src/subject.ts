@@ -1,5 +1,5 @@
 import { HeldRule, type ReplicaView } from './held-rule.js';
-import { amountOf, type Demand, type LimitRule, type SubjectLimits } from './limit-rule.js';
+import { alertLevel, amountOf, type Demand, type LimitRule, type SubjectLimits } from './limit-rule.js';
 import type { Instant } from './meter.js';
 
 /** How a rule stands. */
@@ -86,11 +86,7 @@ export class Subject {
 
   /** Whether so much of a plan is used that operators are to be told. */
   isToBeTold(now: Instant, view: ReplicaView | null): boolean {
-    for (const held of this.held) {
-      const { kind, limit, alertPercent } = held.rule;
-      if (kind === 'plan' && held.used(now, view) * 100 >= limit * (alertPercent ?? 100)) return true;
-    }
-    return false;
+    return this.held.some((held) => alertLevel(held.rule, held.used(now, view)) !== null);
   }
 
   /** Lets the first of those who wait try, if there is a place. Whoever does not take it lets the next one try. */

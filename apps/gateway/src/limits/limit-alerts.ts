@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Alerts, type LimitAlertData, limitAlertKey } from '@app/alerts';
 import type { Caller } from '@app/keys';
-import type { LimitRule, RuleState } from '@app/limits';
+import { alertLevel, type LimitRule, type RuleState } from '@app/limits';
 import { formatUsd } from '@app/models';
 
 const HUNDRED = 100;
@@ -14,46 +14,36 @@ export class LimitAlerts {
   /** Looks at how limits stand after a call has begun, has ended or was refused. */
   observe(states: readonly RuleState[], caller: Caller, wallMs: number): void {
     for (const state of states) {
-      const { rule, used } = state;
-      if (rule.kind !== 'plan') continue;
-      if (used >= rule.limit) this.raise('reached', state, caller, wallMs);
-      else if (rule.alertPercent && used * HUNDRED >= rule.limit * rule.alertPercent) {
-        this.raise('soft_threshold', state, caller, wallMs);
-      }
+      const level = alertLevel(state.rule, state.used);
+      if (level) this.raise(level, state, caller, wallMs);
     }
   }
 
-  private raise(what: 'reached' | 'soft_threshold', state: RuleState, caller: Caller, wallMs: number): void {
+  private raise(level: 'reached' | 'soft_threshold', state: RuleState, caller: Caller, wallMs: number): void {
     const { rule } = state;
-    const isOfKey = state.id.startsWith('key.');
-    const [objectType, objectId, name] = isOfKey
+    const [objectType, objectId, name] = state.id.startsWith('key.')
       ? (['key', caller.keyId, caller.keyName] as const)
       : (['group', caller.group.id, caller.group.name] as const);
     const data = dataOf(state, name);
-    const who = `${objectType} ${name}`;
-    const about = { objectType, objectId, dedupeKey: '' };
+    const type = `${objectType}.limit.${level}` as const;
     // A limit that is raised can be reached anew.
-    const limitName = `${rule.name}:${rule.limit}`;
-    const startMs = periodStartMs(state, wallMs);
-    if (what === 'reached') {
-      const type = `${objectType}.limit.reached` as const;
-      const dedupeKey = limitAlertKey(type, objectId, limitName, startMs);
-      const message = `The ${who} has used up ${rule.name}: ${data.used} of ${data.limit}.`;
-      this.alerts.raise({ ...about, dedupeKey, type, severity: 'critical', message, data });
-      return;
+    const dedupeKey = limitAlertKey(type, objectId, `${rule.name}:${rule.limit}`, periodStartMs(state, wallMs));
+    const about = { objectType, objectId, dedupeKey };
+    const stands = `${rule.name}: ${data.used} of ${data.limit}.`;
+    if (type === 'key.limit.reached' || type === 'group.limit.reached') {
+      const message = `The ${objectType} ${name} has used up ${stands}`;
+      this.alerts.raise({ ...about, type, severity: 'critical', message, data });
+    } else {
+      const message = `The ${objectType} ${name} has used ${data.used_percent} % of ${stands}`;
+      const threshold = rule.alertPercent ?? HUNDRED;
+      this.alerts.raise({
+        ...about,
+        type,
+        severity: 'warning',
+        message,
+        data: { ...data, threshold_percent: threshold },
+      });
     }
-    const type = `${objectType}.limit.soft_threshold` as const;
-    const dedupeKey = limitAlertKey(type, objectId, limitName, startMs);
-    const message = `The ${who} has used ${data.used_percent} % of ${rule.name}: ${data.used} of ${data.limit}.`;
-    const threshold = rule.alertPercent ?? HUNDRED;
-    this.alerts.raise({
-      ...about,
-      dedupeKey,
-      type,
-      severity: 'warning',
-      message,
-      data: { ...data, threshold_percent: threshold },
-    });
   }
 }
 

@@ -78,9 +78,9 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
     for (const scope of ['group', 'key'] as const) {
       const ofScope = rules.filter((rule) => rule.scope === scope);
       if (ofScope.length === 0) continue;
-      const used = await this.read(scope, ofScope);
+      const used = byId(await this.read(scope, ofScope));
       const nowMs = this.limiter.now().wallMs;
-      const looked = ofScope.map((fresh) => ({ fresh, past: pastOf(fresh, used, nowMs) }));
+      const looked = ofScope.map((fresh) => ({ fresh, past: pastOf(fresh, used.get(fresh.id) ?? [], nowMs) }));
       await this.limiter.takePast(looked, isStart).catch((error: unknown) => {
         // Whoever needs it finds that it is not there, and asks again.
         this.logger.warn(`the other replicas were not told what was used before: ${String(error)}`);
@@ -105,9 +105,19 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 }
 
-function pastOf({ id, rule }: FreshRule, used: readonly UsedInHour[], nowMs: number): PastUse[] {
+/** Rows of each key or group: one pass, however many rules ask. */
+function byId(rows: readonly UsedInHour[]): ReadonlyMap<string, readonly UsedInHour[]> {
+  const found = new Map<string, UsedInHour[]>();
+  for (const row of rows) {
+    const ofId = found.get(row.id);
+    if (ofId) ofId.push(row);
+    else found.set(row.id, [row]);
+  }
+  return found;
+}
+
+function pastOf({ rule }: FreshRule, used: readonly UsedInHour[], nowMs: number): PastUse[] {
   return used
-    .filter((row) => row.id === id)
     .map((row) => ({ amount: Number(row[rule.unit]), atMs: Math.min(nowMs, row.starts_at.getTime() + HOUR_MS - 1) }))
     .filter(({ amount }) => amount > 0);
 }

@@ -1,0 +1,28 @@
+import { Cable } from './cable.js';
+import { createDatabase, type TestDatabase } from './database.js';
+import { type Scene, startScene } from './scene.js';
+
+/** A scene whose gateway reaches its database by a cable that can be cut. */
+export interface CutOffScene extends Scene {
+  cable: Cable;
+  /** By another way than the gateway's. */
+  database: TestDatabase;
+}
+
+export async function startCutOffScene(env: Record<string, string> = {}): Promise<CutOffScene> {
+  const database = await createDatabase();
+  const url = new URL(database.url);
+  const cable = await Cable.to(url.hostname, Number(url.port));
+  url.port = String(cable.port);
+  const scene = await startScene({ gateway: { database: { ...database, url: url.href }, env } });
+  return {
+    ...scene,
+    cable,
+    database,
+    stop: async () => {
+      await scene.stop();
+      cable.close();
+      await database.drop();
+    },
+  };
+}
