@@ -37,9 +37,13 @@ export const EXPORT_FORMATS: Readonly<Record<'csv' | 'ndjson', ExportFormat>> = 
 export async function exportStream(chunks: AsyncGenerator<RequestRow[]>, format: ExportFormat): Promise<Readable> {
   const first = await chunks.next();
   async function* texts() {
-    yield format.head;
-    if (first.done !== true) yield toText(first.value, format);
-    for await (const rows of chunks) yield toText(rows, format);
+    try {
+      yield format.head;
+      if (first.done !== true) yield toText(first.value, format);
+      for await (const rows of chunks) yield toText(rows, format);
+    } finally {
+      await chunks.return(undefined);
+    }
   }
   return Readable.from(texts(), { objectMode: false, highWaterMark: READY_BYTES });
 }
