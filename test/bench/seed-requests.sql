@@ -1,5 +1,5 @@
--- Rows of the request log as a busy gateway has them: $1 of them, evenly over the $2 days before $3. The same three make the
--- same rows: 20 groups, 200 keys, sessions of 15 turns each, 40 at a time, one request in 20 fails.
+-- Rows of the request log as a busy gateway has them: $1 of them, evenly over the $2 days before $3; of these, from the $4th to
+-- the $5th. The same numbers make the same rows: 20 groups, 200 keys, sessions of 15 turns each, 40 at a time, one request in 20 fails.
 WITH drawn AS (
   SELECT n,
     date_trunc('milliseconds', $3::timestamptz - make_interval(secs => (($1::bigint - n) * $2::float8 * 86400) / $1::bigint)) AS at,
@@ -8,7 +8,7 @@ WITH drawn AS (
     abs(hashint8extended(n, 2) % 100000) AS size,
     abs(hashint8extended(n, 3) % 10000) AS pace,
     md5(n::text) AS digits
-  FROM generate_series(1, $1::bigint) AS n
+  FROM generate_series($4::bigint, $5::bigint) AS n
 ), placed AS (
   SELECT drawn.*, (abs(hashint8extended(session, 4) % 200) * abs(hashint8extended(session, 5) % 200)) / 200 AS key,
     abs(hashint8extended(session, 6) % 100) AS taste,

@@ -8,5 +8,5 @@ const SEED = readFileSync(join(__dirname, '../bench/seed-requests.sql'), 'utf8')
 export async function seedRequests(database: TestDatabase, rows: number, days: number, until: Date): Promise<void> {
   const first = new Date(until.getTime() - days * 86_400_000).toISOString().slice(0, 10);
   await database.query('SELECT create_request_log_partitions($1::date, $2::int)', [first, days + 2]);
-  await database.query(SEED, [rows, days, until]);
+  await database.query(SEED, [rows, days, until, 1, rows]);
 }

@@ -73,7 +73,12 @@ export function looksUpId({ only }: RequestFilter): boolean {
   return INDEXED_IDS.some((field) => only[field]?.every((id) => id !== ''));
 }
 
-/** The column that holds a field, as text; what is empty counts as missing. */
+/** The column that holds a field. */
+export function fieldColumn(field: RequestField): Prisma.Sql {
+  return Prisma.raw(COLUMNS[field].column);
+}
+
+/** The same as text; what is empty counts as missing. */
 export function fieldText(field: RequestField): Prisma.Sql {
   const { column, type } = COLUMNS[field];
   if (type === 'inet') return Prisma.raw(`host(${column})`);

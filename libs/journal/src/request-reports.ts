@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestField } from '@app/contract';
 import { Prisma, QuestionPool } from '@app/database';
-import { fieldText, type RequestFilter, whereOf } from './request-filter.js';
+import { fieldColumn, fieldText, type RequestFilter, whereOf } from './request-filter.js';
 
 /** Requests of one stretch of time, by how they ended. */
 export interface HistogramBucket {
@@ -68,6 +68,15 @@ const NAMES: Readonly<Partial<Record<RequestField, string>>> = {
   upstream: 'upstreams',
 };
 
+/** Each has about as many values as there are rows: together with others, nothing would be counted at once. */
+const COUNTED_ALONE: ReadonlySet<RequestField> = new Set([
+  'session',
+  'client_ip',
+  'response_id',
+  'client_request_id',
+  'upstream_request_id',
+]);
+
 /** The request log's read side: counts rows, as they are at that moment. */
 @Injectable()
 export class RequestReports {
@@ -96,11 +105,11 @@ export class RequestReports {
 
   /**
    * The most frequent values of each field among the requests that its own filter does not keep out: so that what else there is
-   * to choose can be seen. Fields without a filter of their own are counted in one pass.
+   * to choose can be seen. Fields of few values without a filter of their own are counted in one pass.
    */
   async facets(filter: RequestFilter, { fields, valuesMax }: FacetRequest): Promise<Facet[]> {
-    const isFiltered = (field: RequestField) => field in filter.only || field in filter.except;
-    const passes = [fields.filter((field) => !isFiltered(field)), ...fields.filter(isFiltered).map((field) => [field])];
+    const isAlone = (field: RequestField) => field in filter.only || field in filter.except || COUNTED_ALONE.has(field);
+    const passes = [fields.filter((field) => !isAlone(field)), ...fields.filter(isAlone).map((field) => [field])];
     const facets: Facet[] = [];
     for (const pass of passes) {
       if (pass.length > 0) facets.push(...(await this.count(withoutFilter(filter, pass), pass, valuesMax)));
@@ -108,8 +117,10 @@ export class RequestReports {
     return fields.flatMap((field) => facets.filter((facet) => facet.field === field));
   }
 
+  /** First by all fields at once, which several processes can do, then what that leaves by each of them. */
   private async count(filter: RequestFilter, fields: readonly RequestField[], valuesMax: number): Promise<Facet[]> {
-    const columns = fields.map((field, index) => Prisma.sql`${fieldText(field)} AS ${columnName(index)}`);
+    const columns = Prisma.join(fields.map(fieldColumn));
+    const texts = fields.map((field, index) => Prisma.sql`${fieldText(field)} AS ${columnName(index)}`);
     const sets = fields.map((_, index) => Prisma.sql`(${columnName(index)})`);
     const isSet = (index: number) => Prisma.sql`grouping(${columnName(index)}) = 0`;
     const choose = (of: (index: number) => Prisma.Sql) =>
@@ -120,8 +131,11 @@ export class RequestReports {
     const rows = await this.questions.ask<FacetRow>(Prisma.sql`
       WITH counted AS (
         SELECT ${choose((index) => Prisma.raw(String(index)))} AS field, ${choose(columnName)} AS value,
-          count(*) AS requests
-        FROM (SELECT ${Prisma.join(columns)} FROM request_log ${whereOf(filter)}) AS found
+          sum(rows)::bigint AS requests
+        FROM (
+          SELECT ${Prisma.join(texts)}, rows
+          FROM (SELECT ${columns}, count(*) AS rows FROM request_log ${whereOf(filter)} GROUP BY ${columns}) AS found
+        ) AS told
         GROUP BY GROUPING SETS (${Prisma.join(sets)})
       ), ranked AS (
         SELECT counted.*, sum(requests) OVER (PARTITION BY field)::bigint AS all_requests,
