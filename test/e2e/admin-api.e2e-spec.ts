@@ -108,6 +108,16 @@ describe('what is not valid', () => {
     expect(problem(answer).errors?.map((error) => error.path)).toContain(field);
   });
 
+  it('is told what it should be, by the name of the parameter', async () => {
+    const answer = await gateway.admin.get('/requests?key=&key=key_1&exclude_client_ip=x&outcome=fine&id=req_');
+    expect(problem(answer).errors).toEqual([
+      { path: 'id', message: 'must be the id of a request, or how it begins, such as req_0193ab' },
+      { path: 'outcome', message: expect.stringMatching(/^must be one of ok, client_error, /) },
+      { path: 'key', message: 'must be the id of a key, such as key_0193…' },
+      { path: 'exclude_client_ip', message: 'must be an IP address, or a network such as 10.0.0.0/8' },
+    ]);
+  });
+
   it('is answered 400 when it is not JSON, 404 when it does not exist, 409 when the name is taken', async () => {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     const malformed = await fetch(`${gateway.url}/admin/v1/groups`, { method: 'POST', headers, body: '{"name":' });

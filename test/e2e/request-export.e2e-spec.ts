@@ -237,9 +237,9 @@ describe('the indexes of the request log', () => {
       () => search.list(only({ session: [rows[0]?.session_id ?? ''] }), { ...page, isDescending: false }),
     ],
     [
-      'requests that an upstream failed',
+      'requests that failed with a code',
       'request_log_failed_idx',
-      () => search.list(only({ outcome: ['upstream_broke_off'] }), page),
+      () => search.list(only({ error_code: ['upstream_timeout'] }), page),
     ],
     [
       'requests by the text of an error',

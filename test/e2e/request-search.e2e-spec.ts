@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import pg from 'pg';
-import type { Page, Problem, Request, RequestFacets, RequestHistogram } from '../../libs/contract/src/index.js';
+import type {
+  Page,
+  Problem,
+  Request,
+  RequestFacets,
+  RequestHistogram,
+  SessionDetail,
+} from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { ADMIN_TOKEN, type TestGateway } from '../support/gateway.js';
 import {
@@ -230,6 +237,16 @@ describe('facets', () => {
     const { data } = await get<RequestFacets>(`/requests/facets?${range}&fields=key,group&key=${key.id}&limit=100`);
     expect(data[1]?.values).toEqual([{ value: group.id, name: group.name, requests: 3 }]);
     expect(data[0]?.values).toContainEqual({ value: key.id, name: key.name, requests: 3 });
+  });
+});
+
+describe('a session', () => {
+  it('is read by its id, whatever its client called it', async () => {
+    for (const id of ["it's, 100% mine\n", 'a,b\nc']) {
+      const detail = await get<SessionDetail>(`/sessions/${encodeURIComponent(id)}?limit=200`);
+      expect(detail.session.id).toBe(id);
+      expect(detail.data).toEqual(rows.filter(({ session_id: session }) => session === id).toReversed());
+    }
   });
 });
 

@@ -37,12 +37,15 @@ const USAGE_SOURCES = ['none', 'terminal_event', 'response_body', 'estimate'] as
 
 const VALUES_MAX = 50;
 
+type Value = z.ZodType<string, string>;
+
 /** A filter that may be given more than once: any of its values will do. An error names the parameter, not its position. */
-function anyOf<Value extends z.ZodType<string, string>>(value: Value, description: string) {
+function anyOf(value: Value, description: string, takesEmpty = false) {
   return z
     .preprocess((given) => (Array.isArray(given) ? given : [given]), z.array(z.string()).max(VALUES_MAX))
     .transform((values, context) =>
       values.map((each) => {
+        if (takesEmpty && each === '') return each;
         const { data, error } = value.safeParse(each);
         if (error) context.addIssue({ code: 'custom', message: error.issues[0]?.message ?? 'is not valid' });
         return data ?? '';
@@ -53,8 +56,8 @@ function anyOf<Value extends z.ZodType<string, string>>(value: Value, descriptio
 }
 
 /** The same for what a request may lack: an empty value stands for that. */
-function anyOrNone<Value extends z.ZodType<string, string>>(value: Value, description: string) {
-  return anyOf(z.union([z.literal(''), value]), `${description}; empty: none`);
+function anyOrNone(value: Value, description: string) {
+  return anyOf(value, `${description}; empty: none`, true);
 }
 
 const oneOf = <const Name extends string>(names: readonly Name[]) =>
@@ -65,7 +68,8 @@ const Status = z
   .regex(/^([1-5]\d\d|[1-5]xx)$/, 'must be a status such as 429, or a class such as 4xx')
   .meta({ examples: ['429', '5xx'] });
 
-const Network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], {
+const ADDRESSES = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+const Network = z.string().refine((address) => ADDRESSES.safeParse(address).success, {
   error: 'must be an IP address, or a network such as 10.0.0.0/8',
 });
 
@@ -155,7 +159,7 @@ export const RequestFilters = z.strictObject({
     .string()
     .trim()
     .toLowerCase()
-    .regex(/^(req_)?[0-9a-f]{1,32}$/, 'must be the id of a request or how it begins, such as req_0193ab')
+    .regex(/^(req_)?[0-9a-f]{1,32}$/, 'must be the id of a request, or how it begins, such as req_0193ab')
     .optional()
     .meta({ description: 'An id of a request, or how it begins; with or without req_' }),
   error_text: text()
