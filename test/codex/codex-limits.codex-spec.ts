@@ -23,6 +23,7 @@ async function keyOf(group: object): Promise<string> {
 interface RateLimits {
   primary: { used_percent: number; window_minutes: number; resets_at: number } | null;
   secondary: { used_percent: number; window_minutes: number; resets_at: number } | null;
+  credits: { has_credits: boolean; unlimited: boolean; balance: string | null } | null;
 }
 
 /** What Codex has noted of its limits in the file of a session: what its `/status` shows. */
@@ -32,7 +33,7 @@ function notedLimits(home: string): RateLimits | undefined {
   const noted = files
     .flatMap((file) => readFileSync(join(sessions, file), 'utf8').trim().split('\n'))
     .map((line) => (JSON.parse(line) as { payload?: { rate_limits?: RateLimits | null } }).payload?.rate_limits)
-    .findLast((limits) => limits?.primary);
+    .findLast((limits) => limits?.primary ?? limits?.credits);
   return noted ?? undefined;
 }
 
@@ -58,6 +59,27 @@ function notedLimits(home: string): RateLimits | undefined {
       expect(limits?.primary?.used_percent).toBeCloseTo(used / 1_000, 0);
       expect(limits?.secondary).toMatchObject({ used_percent: 2, window_minutes: 10_080 });
       expect(limits?.secondary?.resets_at).toBeGreaterThan(Date.now() / 1_000);
+    } finally {
+      removeCodexHome(home);
+    }
+  });
+
+  it('shows what is left of its prepaid balance, and stops after one request when nothing is', async () => {
+    const home = newCodexHome();
+    try {
+      const secret = await keyOf({});
+      const [group] = ((await scene.gateway.admin.get('/groups?limit=1')).body as { data: Group[] }).data;
+      const topUp = (amount: string) =>
+        scene.gateway.admin.create(`/balances/${group?.id}/entries`, { kind: 'top_up', amount_usd: amount });
+      await topUp('0.000001');
+      expect((await run(secret, `One ${directive({ deltas: 200 })}`, home)).code).toBe(0);
+      expect(notedLimits(home)?.credits).toEqual({ has_credits: true, unlimited: false, balance: '0.000001' });
+      const stopped = await run(secret, 'Two', home);
+      expect(stopped.error).toMatch(/^You.ve hit your usage limit\./);
+      expect(await scene.rowsOf(stopped)).toMatchObject([{ status: 429, outcome: 'limited' }]);
+      await topUp('5');
+      expect((await run(secret, 'Three', home)).code).toBe(0);
+      expect(notedLimits(home)?.credits?.balance).toMatch(/^4\.\d+$/);
     } finally {
       removeCodexHome(home);
     }

@@ -5,7 +5,7 @@ import type { HeldRule, ReplicaView } from './held-rule.js';
 import { amountOf, type Demand } from './limit-rule.js';
 import type { Instant } from './meter.js';
 import { ADMIT, BEAT, FILL, SETTLE } from './shared-scripts.js';
-import { type Holds, ruleKey, type Subject } from './subject.js';
+import { countsCall, type Holds, ruleKey, type Subject } from './subject.js';
 
 /** One hash tag for all: a call's meters are one script's, on a cluster, too. */
 const PREFIX = '{tollgate}:';
@@ -132,7 +132,9 @@ export class SharedLimits implements OnApplicationShutdown {
     if (!this.view) return;
     const refs = refsOf(subject);
     for (const { held } of refs) this.touch(held ?? subject, subject);
-    if (this.view.isInStep) this.send(refs, holds, actual, now);
+    if (!this.view.isInStep) return;
+    const counting = refs.filter(({ held }) => held === null || countsCall(held, holds));
+    this.send(counting, holds, actual, now);
   }
 
   /** Counts what was used by work that held nothing. */
