@@ -57,7 +57,8 @@ function rateHeaders(name: 'requests' | 'tokens', state: RuleState | null, wallM
     `x-ratelimit-remaining-${name}`,
     String(remainingOf(state)),
     `x-ratelimit-reset-${name}`,
-    goDuration((state.resetsAtMs ?? wallMs) - wallMs),
+    // To a 240th of the minute: it is not told as more than that.
+    goDuration(Math.min(state.periodMs ?? Infinity, (state.resetsAtMs ?? wallMs) - wallMs)),
   ];
 }
 
