@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Group, IssuedKey } from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { findCodex, newCodexHome, removeCodexHome } from '../support/codex.js';
+import { call } from '../support/responses-client.js';
 import { CodexScene, MODEL } from './codex-scene.js';
 
 const codex = findCodex();
@@ -112,5 +113,17 @@ function notedLimits(home: string): RateLimits | undefined {
     );
     expect(runs.map(({ code, error }) => [code, error])).toEqual(runs.map(() => [0, null]));
     for (const done of runs) expect(await scene.rowsOf(done)).toMatchObject([{ status: 200 }]);
+  });
+
+  it('asks once with a wrong key when too many have come from its address, and shows what is wrong', async () => {
+    let answer = await call(scene.gateway.url, null);
+    while (answer.status === 401) answer = await call(scene.gateway.url, null);
+    const stopped = await run('sk-tg-wrong', 'One');
+    expect(stopped.code).not.toBe(0);
+    expect(stopped.error).toMatch(
+      /^You.ve hit your usage limit\. Too many requests without a valid API key .*: check the key, or try again at .+\.$/,
+    );
+    const rows = await scene.rowsOf(stopped);
+    expect(rows.map(({ status, outcome }) => [status, outcome])).toEqual([[429, 'unauthenticated']]);
   });
 });

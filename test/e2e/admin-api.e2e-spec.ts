@@ -7,7 +7,8 @@ let gateway: TestGateway;
 let simulator: Simulator;
 
 beforeAll(async () => {
-  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
+  const env = { ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: '100' };
+  [gateway, simulator] = await Promise.all([TestGateway.start({ env }), Simulator.start()]);
 });
 afterAll(async () => {
   await gateway.stop();
