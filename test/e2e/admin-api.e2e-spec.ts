@@ -7,8 +7,7 @@ let gateway: TestGateway;
 let simulator: Simulator;
 
 beforeAll(async () => {
-  const env = { ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: '100' };
-  [gateway, simulator] = await Promise.all([TestGateway.start({ env }), Simulator.start()]);
+  [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start()]);
 });
 afterAll(async () => {
   await gateway.stop();

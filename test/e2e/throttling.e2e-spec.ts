@@ -9,6 +9,9 @@ import { TestRedis } from '../support/redis.js';
 import { type Answer, call, callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
 
+/** Few enough to be reached at once. */
+const LIMITS = { ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: '10', UNAUTHENTICATED_REQUESTS_PER_MINUTE: '60' };
+
 const describeWithRedis = TestRedis.isInstalled() ? describe : describe.skip;
 
 const ask = (url: string, token: string): Promise<Answer> =>
@@ -47,7 +50,7 @@ describe('an address that asks too often', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    scene = await startScene({ gateway: { env: { ADMIN_REQUESTS_PER_MINUTE: '300' } } });
+    scene = await startScene({ gateway: { env: { ...LIMITS, ADMIN_REQUESTS_PER_MINUTE: '300' } } });
     ({ gateway } = scene);
   });
   afterAll(() => scene.stop());
@@ -147,7 +150,7 @@ describeWithRedis('replicas on one Redis', () => {
   let replicas: Replicas;
 
   beforeAll(async () => {
-    replicas = await Replicas.start(2);
+    replicas = await Replicas.start(2, LIMITS);
   });
   afterAll(() => replicas.stop());
 

@@ -64,9 +64,9 @@ export const environment = z.object({
     .min(1, 'must be at least 1')
     .max(1_000_000, 'must be at most 1000000')
     .default(10_000),
-  ADMIN_REQUESTS_PER_MINUTE: perMinute.default(600),
-  ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: perMinute.default(10),
-  UNAUTHENTICATED_REQUESTS_PER_MINUTE: perMinute.default(60),
+  ADMIN_REQUESTS_PER_MINUTE: perMinute.default(6_000),
+  ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: perMinute.default(300),
+  UNAUTHENTICATED_REQUESTS_PER_MINUTE: perMinute.default(600),
   JOURNAL_MAX_MB: z.coerce
     .number({ error: 'must be a number of megabytes' })
     .int('must be a whole number')
