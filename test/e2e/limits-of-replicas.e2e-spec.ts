@@ -93,4 +93,16 @@ describeWithRedis('three replicas on one Redis', () => {
       return Math.abs((budget?.used ?? 0) - spent * 0.01) < 1e-6 ? true : undefined;
     });
   });
+
+  it('take their shares when they are started while Redis is away', async () => {
+    const secret = await replicas.limited({ requests_per_minute: 30 });
+    await replicas.redis.stop();
+    await replicas.gateways[2]?.stop();
+    const last = await replicas.startOne(2);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => call(last.url, BODY, { secret })));
+    expect(served(answers)).toBe(10);
+    replicas.redis = await TestRedis.start(replicas.redis.port);
+  });
 });
+
+const BODY = JSON.stringify({ model: MODEL, input: `hi ${directive({ deltas: 1 })}`, store: false });

@@ -240,16 +240,17 @@ export class SharedLimits implements OnApplicationShutdown {
     const ask = { entries, lease: LEASE_MS, mark: randomUUID() };
     const answer = this.call('tollgateBeat', known.map(keyOf), ask, [MARK]);
     const [mark = '', ...replicas] = (await this.redis.inTime(answer)).map(String);
-    this.noteReplicas(replicas.toSorted());
+    this.noteReplicas(replicas);
     const isEmptied = this.mark !== null && this.mark !== mark;
     this.mark = mark;
     if (isEmptied) this.onEmptied(now);
   }
 
-  private noteReplicas(replicas: readonly string[]): void {
+  /** Takes on who lives. */
+  noteReplicas(replicas: readonly string[]): void {
     const { view } = this;
     if (!view) return;
-    const rank = Math.max(0, replicas.indexOf(this.me));
+    const rank = Math.max(0, replicas.toSorted().indexOf(this.me));
     // Of an outage the number counts that was there before it: whoever comes back first must not take the shares of the others.
     const count = view.isInStep ? replicas.length : Math.max(view.replicas, replicas.length);
     this.view = { ...view, rank: Math.min(rank, count - 1), replicas: Math.max(1, count) };

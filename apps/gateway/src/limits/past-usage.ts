@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PrismaService } from '@app/database';
 import { Repricing } from '@app/journal';
 import { type FreshRule, Limiter, type PastUse } from '@app/limits';
+import { ReplicaCensus } from './replica-census.js';
 
 const HOUR_MS = 3_600_000;
 /** No window is longer. */
@@ -34,6 +35,7 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   constructor(
     private readonly prisma: PrismaService,
     private readonly limiter: Limiter,
+    private readonly census: ReplicaCensus,
     repricing: Repricing,
   ) {
     limiter.onFreshRules = (rules) => this.note(rules);
@@ -42,6 +44,7 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /** @throws what the database throws: without it nobody knows what is left */
   async onApplicationBootstrap(): Promise<void> {
+    await this.census.join();
     await this.limiter.join();
     this.isStarted = true;
     await this.load(this.fresh.splice(0), true);
