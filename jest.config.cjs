@@ -30,7 +30,9 @@ module.exports = {
     { ...onPostgres, displayName: 'codex', testMatch: ['<rootDir>/test/codex/*.codex-spec.ts'] },
   ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.cjs'],
-  testTimeout: 30_000,
+  // For what hangs only; what is to be fast says so itself. On a machine that others use, too, a start may take 8 s.
+  testTimeout: 60_000,
   // Most of a test is waiting for sockets: one worker less than there are cores would leave a small machine half idle.
   maxWorkers: '100%',
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
 };

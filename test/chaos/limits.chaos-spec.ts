@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { directive } from '../../apps/simulator/src/simulator.js';
+import type { Balance, Group, LedgerEntry } from '../../libs/contract/src/index.js';
 import { eventually } from '../support/eventually.js';
 import { TestGateway } from '../support/gateway.js';
 import { leavingCall } from '../support/leaving-client.js';
@@ -57,8 +58,12 @@ describeWithRedis.each([1, 3])('limits of %d replicas', (count) => {
     expect(figures.statuses.filter((status) => status !== 200 && status !== 429)).toEqual([]);
   });
 
-  it('keep 64 clients to a budget of a dollar, some of whom leave, through a crash', async () => {
+  it('keep 64 clients to a budget and a balance of a dollar, some of whom leave, through a crash', async () => {
     const secret = await replicas.limited({ budget_usd: '1.00', on_client_left: 'drain' });
+    const { admin } = replicas.at(0);
+    const [group] = ((await admin.get('/groups?limit=1')).body as { data: Group[] }).data;
+    const balanceUrl = `/balances/${group?.id}`;
+    await admin.create(`${balanceUrl}/entries`, { kind: 'top_up', amount_usd: '1.00' });
     replicas.simulator.ledger.reset();
     const untilMs = performance.now() + 6_000;
     const script = { deltas: 20, delta_delay_ms: 10 };
@@ -91,7 +96,12 @@ describeWithRedis.each([1, 3])('limits of %d replicas', (count) => {
        FROM request_log WHERE key_name LIKE 'limited-%' AND group_id = (SELECT group_id FROM api_keys ORDER BY id DESC LIMIT 1)`,
     );
     const billed = replicas.simulator.ledger.entries.reduce((sum, { outputTokens }) => sum + outputTokens, 0) / 1000;
+    const balance = (await replicas.at(0).admin.get(balanceUrl)).body as Balance;
+    const { data: entries } = (await replicas.at(0).admin.get(`${balanceUrl}/entries?kind=usage&limit=200`)).body as {
+      data: LedgerEntry[];
+    };
     const figures = {
+      ledger_usd: -entries.reduce((sum, { amount_usd: usd }) => sum + Math.round(Number(usd) * 1e9), 0) / 1e9,
       settled_usd: budget.used,
       rows_usd: Number(rows?.cost) / 1e9,
       simulator_usd: billed,
@@ -99,6 +109,8 @@ describeWithRedis.each([1, 3])('limits of %d replicas', (count) => {
     };
     report(`budget_${count}`, figures);
     expect(figures.rows_usd).toBeLessThanOrEqual(1.02);
+    expect(figures.ledger_usd).toBe(figures.rows_usd);
+    expect(Number(balance.spent_usd)).toBe(figures.rows_usd);
     expect(budget.used).toBeLessThanOrEqual(1.02);
     expect(budget.used).toBeGreaterThanOrEqual(figures.rows_usd - 1e-6);
   });

@@ -3,6 +3,11 @@ import { join } from 'node:path';
 import type { Group, IssuedKey } from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { findCodex, newCodexHome, removeCodexHome } from '../support/codex.js';
+import { createDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { TestGateway } from '../support/gateway.js';
+import { TestRedis } from '../support/redis.js';
+import { call } from '../support/responses-client.js';
 import { CodexScene, MODEL } from './codex-scene.js';
 
 const codex = findCodex();
@@ -23,6 +28,7 @@ async function keyOf(group: object): Promise<string> {
 interface RateLimits {
   primary: { used_percent: number; window_minutes: number; resets_at: number } | null;
   secondary: { used_percent: number; window_minutes: number; resets_at: number } | null;
+  credits: { has_credits: boolean; unlimited: boolean; balance: string | null } | null;
 }
 
 /** What Codex has noted of its limits in the file of a session: what its `/status` shows. */
@@ -32,7 +38,7 @@ function notedLimits(home: string): RateLimits | undefined {
   const noted = files
     .flatMap((file) => readFileSync(join(sessions, file), 'utf8').trim().split('\n'))
     .map((line) => (JSON.parse(line) as { payload?: { rate_limits?: RateLimits | null } }).payload?.rate_limits)
-    .findLast((limits) => limits?.primary);
+    .findLast((limits) => limits?.primary ?? limits?.credits);
   return noted ?? undefined;
 }
 
@@ -58,6 +64,27 @@ function notedLimits(home: string): RateLimits | undefined {
       expect(limits?.primary?.used_percent).toBeCloseTo(used / 1_000, 0);
       expect(limits?.secondary).toMatchObject({ used_percent: 2, window_minutes: 10_080 });
       expect(limits?.secondary?.resets_at).toBeGreaterThan(Date.now() / 1_000);
+    } finally {
+      removeCodexHome(home);
+    }
+  });
+
+  it('shows what is left of its prepaid balance, and stops after one request when nothing is', async () => {
+    const home = newCodexHome();
+    try {
+      const secret = await keyOf({});
+      const [group] = ((await scene.gateway.admin.get('/groups?limit=1')).body as { data: Group[] }).data;
+      const topUp = (amount: string) =>
+        scene.gateway.admin.create(`/balances/${group?.id}/entries`, { kind: 'top_up', amount_usd: amount });
+      await topUp('0.000001');
+      expect((await run(secret, `One ${directive({ deltas: 200 })}`, home)).code).toBe(0);
+      expect(notedLimits(home)?.credits).toEqual({ has_credits: true, unlimited: false, balance: '0.000001' });
+      const stopped = await run(secret, 'Two', home);
+      expect(stopped.error).toMatch(/^You.ve hit your usage limit\./);
+      expect(await scene.rowsOf(stopped)).toMatchObject([{ status: 429, outcome: 'limited' }]);
+      await topUp('5');
+      expect((await run(secret, 'Three', home)).code).toBe(0);
+      expect(notedLimits(home)?.credits?.balance).toMatch(/^4\.\d+$/);
     } finally {
       removeCodexHome(home);
     }
@@ -90,5 +117,53 @@ function notedLimits(home: string): RateLimits | undefined {
     );
     expect(runs.map(({ code, error }) => [code, error])).toEqual(runs.map(() => [0, null]));
     for (const done of runs) expect(await scene.rowsOf(done)).toMatchObject([{ status: 200 }]);
+  });
+
+  it('asks once with a wrong key when too many have come from its address, and shows what is wrong', async () => {
+    let answer = await call(scene.gateway.url, null);
+    while (answer.status === 401) answer = await call(scene.gateway.url, null);
+    const stopped = await run('sk-tg-wrong', 'One');
+    expect(stopped.code).not.toBe(0);
+    expect(stopped.error).toMatch(
+      /^You.ve hit your usage limit\. Too many requests without a valid API key .*: check the key, or try again at .+\.$/,
+    );
+    const rows = await scene.rowsOf(stopped);
+    expect(rows.map(({ status, outcome }) => [status, outcome])).toEqual([[429, 'unauthenticated']]);
+  });
+});
+
+const hasAll = codex !== null && TestRedis.isInstalled();
+(hasAll ? describe : describe.skip)(`Codex ${codex?.version ?? ''} at two replicas on one Redis`, () => {
+  it('sees one plan, and is stopped by what it has used at the other', async () => {
+    const [redis, database] = await Promise.all([TestRedis.start(), createDatabase()]);
+    const options = { database, env: { REDIS_URL: redis.url } };
+    const home = newCodexHome();
+    try {
+      scene = await CodexScene.start(options);
+      const other = await TestGateway.start(options);
+      try {
+        const secret = await keyOf({ windows: [{ name: '5 hours', period: '5h', unit: 'requests', limit: 2 }] });
+        const runAt = (url: string, prompt: string) =>
+          scene.run(codex as NonNullable<typeof codex>, [prompt], { key: secret, home, baseUrl: `${url}/v1` });
+        await eventually('the key at the other replica', async () => {
+          const { status } = await call(other.url, null, { secret, path: '/v1/usage', method: 'GET' });
+          return status === 200 ? true : undefined;
+        });
+        expect((await runAt(scene.gateway.url, 'One')).code).toBe(0);
+        expect(notedLimits(home)?.primary?.used_percent).toBe(50);
+        expect((await runAt(other.url, 'Two')).code).toBe(0);
+        expect(notedLimits(home)?.primary?.used_percent).toBe(100);
+        const stopped = await runAt(scene.gateway.url, 'Three');
+        expect(stopped.error).toMatch(/^You.ve hit your usage limit\./);
+        expect(await scene.rowsOf(stopped)).toMatchObject([{ status: 429, outcome: 'limited' }]);
+      } finally {
+        await other.stop();
+        await scene.stop();
+      }
+    } finally {
+      removeCodexHome(home);
+      await redis.stop();
+      await database.drop();
+    }
   });
 });

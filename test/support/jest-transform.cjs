@@ -24,7 +24,8 @@ const options = (f) => ({
   filename: f,
   swcrc: false,
   configFile: false,
-  sourceMaps: 'inline',
+  // Nobody debugs a dependency here; the maps would be most of what is written, and read again by every spec.
+  sourceMaps: f.includes('node_modules') ? false : 'inline',
   module: { type: 'commonjs' },
   jsc: {
     target: 'es2023',

@@ -20,20 +20,21 @@ interface ShownLimit {
 
 /** Gateways on one database and one Redis, with the simulator as their upstream. */
 export class Replicas {
+  readonly gateways: TestGateway[] = [];
   private count = 0;
 
   private constructor(
     public redis: TestRedis,
     readonly database: TestDatabase,
     readonly simulator: Simulator,
-    readonly gateways: TestGateway[],
     private readonly folders: string[],
+    private readonly env: Record<string, string>,
   ) {}
 
-  static async start(count: number): Promise<Replicas> {
+  static async start(count: number, env: Record<string, string> = {}): Promise<Replicas> {
     const [redis, database, simulator] = await Promise.all([TestRedis.start(), createDatabase(), Simulator.start()]);
     const folders = Array.from({ length: count }, temporaryFolder);
-    const replicas = new Replicas(redis, database, simulator, [], folders);
+    const replicas = new Replicas(redis, database, simulator, folders, env);
     const first = await replicas.startOne(0);
     await first.admin.create<Upstream>('/upstreams', { name: 'only', base_url: simulator.baseUrl });
     await first.admin.create('/models', { name: MODEL, prices: PRICES });
@@ -43,7 +44,7 @@ export class Replicas {
 
   /** The gateway of this place, anew when it has ended: it lives in the same folder. */
   async startOne(index: number): Promise<TestGateway> {
-    const env = { REDIS_URL: this.redis.url, DATA_DIR: this.folders[index] ?? '' };
+    const env = { ...this.env, REDIS_URL: this.redis.url, DATA_DIR: this.folders[index] ?? '' };
     const gateway = await TestGateway.start({ database: this.database, env });
     this.gateways[index] = gateway;
     return gateway;

@@ -16,6 +16,9 @@ import { journalRequests } from './http/journal.hook.js';
 import { JsonLogger } from './http/json-logger.js';
 import { answerMalformedRequest, routableUrl } from './http/malformed-request.js';
 import { keepRawBodies } from './http/raw-body.js';
+import { ThrottleCounts } from './throttling/throttle-counts.js';
+import { Throttles } from './throttling/throttles.js';
+import { showThrottling } from './throttling/throttling-metrics.js';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Enough for a body of 30 MB over 2 Mbit/s; slower than 8 KiB/s is refused earlier (raw-body.ts). */
@@ -51,7 +54,9 @@ export async function createGateway(
     lastUsed: app.get(LastUsed),
     adminToken: identity.adminToken,
     lifecycle: app.get(Lifecycle),
+    throttles: app.get(Throttles),
   });
+  showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
   admitRequests(fastify, { metrics: app.get(GatewayMetrics), journal: app.get(RequestJournal), inFlightMax });
   const { server } = fastify;

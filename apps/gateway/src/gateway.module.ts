@@ -19,6 +19,8 @@ import { ModelRoutesModule } from './models/model-routes.module.js';
 import type { AnswerLimits } from './responses/answer-keeper.js';
 import { ResponsesModule } from './responses/responses.module.js';
 import { StoredModule } from './stored/stored.module.js';
+import type { ThrottleLimits } from './throttling/throttles.js';
+import { ThrottlingModule } from './throttling/throttling.module.js';
 
 /** What a gateway is made of, besides its code. */
 export interface GatewayIdentity {
@@ -31,6 +33,7 @@ export interface GatewayIdentity {
   masterKey: Buffer;
   adminToken: AdminTokenHash;
   answerLimits: AnswerLimits;
+  throttling: ThrottleLimits;
   journal: JournalOptions;
   /** Private networks in which upstreams may be. */
   upstreamPrivateCidrs: readonly string[];
@@ -40,7 +43,8 @@ export interface GatewayIdentity {
  * The composition root. The way of a data-plane request, in order:
  *
  *  1. http/journal.hook.ts        opens the request's record; it will be logged when the response closes
- *  2. http/authenticate.hook.ts   WebSocket → 426; bearer key → caller, else 401; unknown route → 404; before the body is read
+ *  2. http/authenticate.hook.ts   WebSocket → 426; bearer key → caller, else 401; unknown route → 404; before the body is read;
+ *                                 throttling/throttles: too many without a key              else 429
  *     http/admit.hook.ts          room for another request                                     else 503
  *  3. http/raw-body.ts            the body, as the client's bytes, decompressed                else 400, 413, 415
  *  4. responses/responses.controller.ts → responses.proxy.ts
@@ -71,6 +75,7 @@ export class GatewayModule {
         UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
         CompactionModule.forRoot(masterKey),
         AlertsModule.forRoot(masterKey),
+        ThrottlingModule.forRoot(identity.throttling),
         RuntimeModule,
         KeysModule,
         JournalModule.forRoot(journal),

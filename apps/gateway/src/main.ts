@@ -53,6 +53,11 @@ async function start(settings: Settings, started: Started): Promise<void> {
       masterKey,
       adminToken: adminToken.hash,
       answerLimits: settings,
+      throttling: {
+        admin: settings.adminRequestsPerMinute,
+        admin_failures: settings.adminFailuresPerMinute,
+        strangers: settings.strangerRequestsPerMinute,
+      },
       journal: { folder: join(settings.dataDir, 'journal'), bytesMax: settings.journalBytesMax },
       upstreamPrivateCidrs: settings.upstreamPrivateCidrs,
     },

@@ -10,6 +10,7 @@ const PREFIXES = {
   alert: 'alr',
   delivery: 'dlv',
   price: 'prc',
+  entry: 'led',
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

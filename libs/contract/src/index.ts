@@ -4,6 +4,16 @@ export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, Group
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
 export { CreateKey, IssuedKey, Key, KeyList, ListKeysQuery, RotateKey, UpdateKey } from './keys.js';
 export { ModelLimits, PlanWindow } from './limits.js';
+export {
+  AddLedgerEntry,
+  Balance,
+  BalanceList,
+  balanceOwner,
+  type BalanceOwnerId,
+  LedgerEntry,
+  LedgerEntryList,
+  ListLedgerEntriesQuery,
+} from './ledger.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';

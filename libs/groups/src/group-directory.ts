@@ -3,6 +3,7 @@ import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
 import {
   Limiter,
   modelSubjectId,
+  type StoredBalance,
   type StoredLimits,
   type StoredWindow,
   type SubjectLimits,
@@ -38,10 +39,13 @@ export class GroupDirectory {
 
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
+    const balances = new Map(
+      (await this.prisma.prepaidBalance.findMany({ where: { ownerKind: 'group' } })).map((row) => [row.ownerId, row]),
+    );
     this.groups = new Map(rows.map((row) => [row.id, policyOf(row)]));
     const limitedModels = new Set<string>();
     for (const row of rows) {
-      this.limiter.adopt('group', row.id, limitsOf(row));
+      this.limiter.adopt('group', row.id, limitsOf(row, balances.get(row.id) ?? null));
       for (const { model, ...limits } of row.modelLimits as unknown as StoredModelLimits[]) {
         const id = modelSubjectId(row.id, model);
         limitedModels.add(id);
@@ -59,8 +63,8 @@ const NO_LIMITS: SubjectLimits = { rules: [], concurrencyMax: null };
 
 type GroupRow = Prisma.GroupGetPayload<{ include: { models: true } }>;
 
-function limitsOf(row: GroupRow): SubjectLimits {
-  return subjectLimits({ ...row, windows: row.windows as unknown as StoredWindow[] });
+function limitsOf(row: GroupRow, balance: StoredBalance | null): SubjectLimits {
+  return subjectLimits({ ...row, windows: row.windows as unknown as StoredWindow[], balance });
 }
 
 function policyOf(row: GroupRow): GroupPolicy {

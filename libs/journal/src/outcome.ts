@@ -29,6 +29,8 @@ export function outcomeOf(record: RequestRecord): Outcome {
     case 403:
       return 'forbidden';
     case 429:
+      // Too many without a key: what is limited is a key or its group.
+      if (record.keyId === null) return 'unauthenticated';
       // Tollgate's own limits never reach an upstream.
       return record.attempts.length > 0 ? 'upstream_error' : 'limited';
     case 500:

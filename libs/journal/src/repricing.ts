@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AuditLog, Prisma, PrismaService } from '@app/database';
+import { ledgerCharges } from '@app/ledger';
 
 /** Which rows are priced again. */
 export interface RepricedRange {
@@ -41,8 +42,8 @@ export interface CostChange {
 const STATEMENT_MS_MAX = 1_800_000;
 
 /**
- * Prices rows of the log again, by the version that was in effect when each began. The totals change by the same difference, in
- * the same transaction; rows that come in meanwhile are not touched.
+ * Prices rows of the log again, by the version that was in effect when each began. The totals and prepaid balances change by the same
+ * difference, in the same transaction; rows that come in meanwhile are not touched.
  */
 @Injectable()
 export class Repricing {
@@ -116,7 +117,8 @@ function statement(range: RepricedRange, { multiplier, isDryRun }: RepricingOpti
         price_multiplier = priced.multiplier, settlement = priced.new_settlement
       FROM priced
       WHERE request.started_at = priced.started_at AND request.id = priced.id AND priced.is_changed
-    ), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')})`;
+    ), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')}),
+    ${Prisma.raw(ledgerCharges('repricing', '(SELECT * FROM priced WHERE is_changed) changed', 'coalesce(new_cost, 0) - coalesce(cost, 0)'))}`;
   return Prisma.sql`
     WITH names AS (
       SELECT name AS called, id AS model_id FROM models

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { toPublicId } from '@app/contract';
 import { PrismaService } from '@app/database';
+import { ledgerCharges } from '@app/ledger';
 import { BatchWriter, Clock, timeOfId } from '@app/runtime';
 import { idIn } from './journal-format.js';
 import type { JournaledRow } from './journal-reader.js';
@@ -46,7 +47,7 @@ const totalsInto = (table: string, unit: string) => `
     reasoning_tokens = totals.reasoning_tokens + excluded.reasoning_tokens,
     cost_nano_usd = totals.cost_nano_usd + excluded.cost_nano_usd`;
 
-/** One statement, hence one transaction: a row that was there before counts neither as a row nor in the totals. */
+/** One statement, hence one transaction: a row that was there before counts neither as a row, nor in the totals, nor in the ledger. */
 const INSERT = `
 WITH inserted AS (
   INSERT INTO request_log (${COLUMN_LIST})
@@ -54,7 +55,8 @@ WITH inserted AS (
   ON CONFLICT DO NOTHING
   RETURNING started_at, key_id, group_id, model, upstream_id, outcome,
     input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd
-), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')})
+), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')}),
+${ledgerCharges('usage', 'inserted', 'cost_nano_usd')}
 SELECT count(*)::int AS count FROM inserted`;
 
 /**

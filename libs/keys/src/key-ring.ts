@@ -80,6 +80,9 @@ export class KeyRing {
       where: since === null ? {} : { changeSeq: { gt: since } },
       select: SELECTED,
     });
+    const balances = new Map(
+      (await this.prisma.prepaidBalance.findMany({ where: { ownerKind: 'key' } })).map((row) => [row.ownerId, row]),
+    );
     if (since === null) {
       this.byHash = new Map();
       this.byId = new Map();
@@ -87,7 +90,7 @@ export class KeyRing {
     for (const row of rows) {
       for (const hash of this.byId.get(row.id)?.hashes ?? []) this.byHash.delete(hash);
       const key = held(row);
-      this.limiter.adopt('key', row.id, subjectLimits(row));
+      this.limiter.adopt('key', row.id, subjectLimits({ ...row, balance: balances.get(row.id) ?? null }));
       this.byId.set(key.id, key);
       for (const hash of key.hashes) this.byHash.set(hash, key);
     }

@@ -12,12 +12,16 @@ export interface ReplicaView {
   /** Of the outage that is or was; each has a number. */
   readonly outage: number;
   readonly outageStartedMs: number;
+  /** From then on it uses shares of plans; before, the others may not know that it does not count with them. */
+  readonly sharesFromMs: number;
 }
 
 /** What all replicas together had used of a rule. */
 export interface SeenUse {
   readonly used: number;
   readonly reserved: number;
+  /** What calls of this replica held of it; 0 when nobody knows what calls hold, as the log does not. */
+  readonly ownReserved: number;
   /** Wall clock; null: never by itself. */
   readonly resetsAtMs: number | null;
   /** Monotonic. */
@@ -33,6 +37,8 @@ export class HeldRule {
   meter: Meter;
   /** What all had used when that was last told. */
   seen: SeenUse | null = null;
+  /** What the others have left for this replica, of a plan, for when it gets no answer. */
+  spare = { amount: 0, untilMs: 0 };
   /** Somebody is looking up what was used before. */
   isLookedUp = false;
   /** Used here since then. */
@@ -91,15 +97,20 @@ export class HeldRule {
   }
 
   /**
-   * What may be used here, and what has been. Alone: all of it. Without the others: this replica's share of what was left when they
-   * were last heard of; of a rate, for as long as what was used then counts, no more than it used itself besides.
+   * What may be used here, and what has been. Alone: all of it. Without the others: of a plan, what its calls held when they were last
+   * heard of, and besides for a moment what was set aside for it, then its share of what was left. Of a rate its share, and for as long
+   * as what was used then counts, no more than it used itself besides.
    */
   share(now: Instant, view: ReplicaView | null): { used: number; limit: number } {
     const { rule } = this;
     if (!view) return { used: this.meter.used(now), limit: rule.limit };
     if (rule.kind === 'plan') {
-      const left = Math.max(0, rule.limit - this.seenUsed(now));
-      return { used: this.sinceSeen, limit: this.part(left, view) };
+      const used = this.seenUsed(now);
+      const { reserved = 0, ownReserved = 0 } = this.seen ?? {};
+      const left = Math.max(0, rule.limit - used - reserved);
+      const isMoment = view.replicas > 1 && now.monotonicMs < view.sharesFromMs;
+      const more = isMoment ? this.spareAt(now) : this.part(left, view);
+      return { used: this.sinceSeen, limit: ownReserved + more };
     }
     const used = this.meter.used(now);
     const even = this.part(rule.limit, view);
@@ -116,6 +127,10 @@ export class HeldRule {
     return { used, limit: Math.min(even, this.usedAtOutage + this.reserved + this.part(left, view)) };
   }
 
+  private spareAt({ monotonicMs }: Instant): number {
+    return monotonicMs < this.spare.untilMs ? this.spare.amount : 0;
+  }
+
   /** Parts of all replicas together are the whole; of what can be counted, whole numbers. */
   private part(amount: number, { replicas, rank }: ReplicaView): number {
     return this.rule.unit === 'requests' ? Math.floor((amount + rank) / replicas) : amount / replicas;
@@ -127,7 +142,7 @@ export class HeldRule {
     const isAnother = rule.period?.kind === 'calendar' && seen.resetsAtMs !== null && wallMs >= seen.resetsAtMs;
     if (!isAnother) return seen.used;
     // Another day has begun since.
-    this.see({ ...seen, used: 0, reserved: 0, resetsAtMs: null });
+    this.see({ ...seen, used: 0, reserved: 0, ownReserved: 0, resetsAtMs: null });
     return 0;
   }
 }

@@ -15,6 +15,13 @@ export interface LimitRule {
   readonly kind: 'rate' | 'plan';
   /** From how much of it on operators are told; null: only when it is used up. Of plans only. */
   readonly alertPercent?: number | null;
+  /** Of a prepaid balance only. */
+  readonly prepaid?: {
+    /** Wall clock; when it was opened. Only calls that began since count. */
+    readonly openedAtMs: number;
+    /** `alertPercent` is a part of this, not of all that was ever paid in. */
+    readonly lastTopUp: number;
+  };
 }
 
 /** What one key, or one group with all of its keys, may use. */
@@ -53,12 +60,18 @@ export function rateRules(limits: {
 
 /** What operators are to be told of a plan of which so much is used; null: nothing. */
 export function alertLevel(
-  { kind, limit, alertPercent }: LimitRule,
+  { kind, limit, alertPercent, prepaid }: LimitRule,
   used: number,
 ): 'reached' | 'soft_threshold' | null {
   if (kind !== 'plan') return null;
   if (used >= limit) return 'reached';
-  return alertPercent && used * 100 >= limit * alertPercent ? 'soft_threshold' : null;
+  const whole = prepaid?.lastTopUp ?? limit;
+  return alertPercent && (limit - used) * 100 <= whole * (100 - alertPercent) ? 'soft_threshold' : null;
+}
+
+/** How much of a rule is used, 100 at most. */
+export function usedPercent({ limit }: LimitRule, used: number): number {
+  return limit > 0 ? Math.min(100, (used / limit) * 100) : 100;
 }
 
 /** How much of a rule's unit a call uses. */

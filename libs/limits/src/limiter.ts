@@ -4,7 +4,8 @@ import { type FreshRule, freshRule, type PastUse, type SubjectScope } from './fr
 import type { HeldRule } from './held-rule.js';
 import { type Demand, NOTHING_USED, type SubjectLimits } from './limit-rule.js';
 import { type Instant, meterFor } from './meter.js';
-import { SharedLimits, type SharedVerdict } from './shared-limits.js';
+import { SharedLimits } from './shared-limits.js';
+import type { SharedVerdict } from './shared-verdict.js';
 import { type Holds, type RuleRefusal, type RuleState, stateOf, Subject } from './subject.js';
 import { turn } from './turn.js';
 
@@ -188,6 +189,11 @@ export class Limiter {
     await this.shared?.join();
   }
 
+  /** Says which replicas live, with this one; heard while Redis does not say. */
+  noteReplicas(ids: readonly string[]): void {
+    if (!this.isShared) this.shared?.noteReplicas(ids);
+  }
+
   /**
    * What was used of rules that `onFreshRules` told of, as the log knows it.
    *
@@ -206,7 +212,9 @@ export class Limiter {
       }
       if (cause === 'recounted') held.meter = known;
       const resetsAtMs = known.resetsAtMs(0, now);
-      if (!this.isShared) held.see({ used: known.used(now), reserved: 0, resetsAtMs, atMs: now.monotonicMs });
+      // Also with the others: the first call may already have to do without them.
+      if (!this.isShared || held.seen === null)
+        held.see({ used: known.used(now), reserved: 0, ownReserved: 0, resetsAtMs, atMs: now.monotonicMs });
     }
     const recounted = looked.filter(({ fresh }) => fresh.cause === 'recounted');
     const lacking = looked.filter(({ fresh }) => fresh.cause === 'new' || fresh.cause === 'shared');

@@ -1,5 +1,5 @@
 import { calendarSpan, type PlanPeriod } from './plan-period.js';
-import { BUCKETS, RollingWindow } from './rolling-window.js';
+import { BUCKETS_PER_PERIOD, RollingWindow } from './rolling-window.js';
 
 /** A point in time, by both clocks. */
 export interface Instant {
@@ -49,7 +49,7 @@ class RollingMeter implements Meter {
 
   constructor(periodMs: number) {
     this.window = new RollingWindow(periodMs);
-    this.form = { k: 'rolling', b: periodMs / BUCKETS, ttl: Math.ceil(periodMs * 1.5) + HOUR_MS };
+    this.form = { k: 'rolling', b: periodMs / BUCKETS_PER_PERIOD, ttl: Math.ceil(periodMs * 1.5) + HOUR_MS };
   }
 
   periodMs(): number {

@@ -4,11 +4,11 @@ import { RollingWindow } from './rolling-window.js';
 const MINUTE_MS = 60_000;
 
 describe('a rolling window', () => {
-  it('forgets what is older than its period, to a 240th of it', () => {
+  it('forgets what is older than its period, and not before, to a 240th of it', () => {
     const window = new RollingWindow(MINUTE_MS);
     window.add(3, 1_000);
     window.add(4, 31_000);
-    expect(window.used(60_000)).toBe(7);
+    expect(window.used(61_000)).toBe(7);
     expect(window.used(61_250)).toBe(4);
     expect(window.used(91_250)).toBe(0);
   });
@@ -16,8 +16,8 @@ describe('a rolling window', () => {
   it('tells when there is room again', () => {
     const window = new RollingWindow(MINUTE_MS);
     for (let second = 0; second < 60; second++) window.add(1, second * 1_000);
-    expect(window.msUntilAtMost(59, 59_000)).toBe(1_000);
-    expect(window.msUntilAtMost(50, 59_000)).toBe(10_000);
+    expect(window.msUntilAtMost(59, 59_000)).toBe(1_250);
+    expect(window.msUntilAtMost(50, 59_000)).toBe(10_250);
     expect(window.msUntilAtMost(60, 59_000)).toBe(0);
   });
 
@@ -33,8 +33,8 @@ describe('a rolling window', () => {
         nowMs += afterMs;
         window.add(amount, nowMs);
         exact.push({ atMs: nowMs, amount });
-        expect(window.used(nowMs)).toBeLessThanOrEqual(within(MINUTE_MS));
-        expect(window.used(nowMs)).toBeGreaterThanOrEqual(within(MINUTE_MS - MINUTE_MS / 240));
+        expect(window.used(nowMs)).toBeLessThanOrEqual(within(MINUTE_MS + MINUTE_MS / 240));
+        expect(window.used(nowMs)).toBeGreaterThanOrEqual(within(MINUTE_MS));
         const waitMs = window.msUntilAtMost(20, nowMs);
         expect(window.used(nowMs + waitMs)).toBeLessThanOrEqual(20);
         nowMs += waitMs;

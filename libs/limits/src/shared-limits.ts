@@ -4,14 +4,23 @@ import { Clock, RedisConnection } from '@app/runtime';
 import type { HeldRule, ReplicaView } from './held-rule.js';
 import { amountOf, type Demand } from './limit-rule.js';
 import type { Instant } from './meter.js';
+import {
+  CONCURRENCY,
+  form,
+  keyOf,
+  NOTHING_HELD,
+  pairs,
+  type PastEntries,
+  PREFIX,
+  type Ref,
+  refsOf,
+} from './shared-refs.js';
 import { ADMIT, BEAT, FILL, SETTLE } from './shared-scripts.js';
-import { type Holds, ruleKey, type Subject } from './subject.js';
+import { readVerdict, type SharedVerdict, SPARE_MS } from './shared-verdict.js';
+import { countsCall, type Holds, type Subject } from './subject.js';
 
-/** One hash tag for all: a call's meters are one script's, on a cluster, too. */
-const PREFIX = '{tollgate}:';
 const REPLICAS = `${PREFIX}replicas`;
 const MARK = `${PREFIX}mark`;
-const CONCURRENCY_TTL_MS = 24 * 3_600_000;
 const BEAT_MS = 1_000;
 const RETRY_MS = 250;
 /** A replica that has not been heard of for so long is lost. */
@@ -19,28 +28,13 @@ const LEASE_MS = 5_000;
 /** By then all replicas have found a Redis that is back. */
 const REJOIN_MS = 3_000;
 const ENTRIES_PER_SCRIPT_MAX = 200;
+/** A Redis that is there and does not answer in time may answer the others: for so long nobody takes it for lost. */
+const SLOW_MS_MAX = 10_000;
+/** A quarter of what is left, for all of them together. */
+const SPARE_PARTS = 4;
 
 type Script = (keyCount: number, ...keysAndAsk: string[]) => Promise<(string | number)[]>;
 type Scripts = Record<'tollgateAdmit' | 'tollgateSettle' | 'tollgateFill' | 'tollgateBeat', Script>;
-
-type Ref = { readonly subject: Subject; readonly held: HeldRule | null };
-
-/** What all replicas together say to a call. */
-export type SharedVerdict =
-  | { readonly verdict: 'admitted' }
-  | {
-      readonly verdict: 'refused' | 'held';
-      readonly subject: Subject;
-      readonly held: HeldRule;
-      readonly waitMs: number;
-    }
-  | { readonly verdict: 'busy'; readonly subject: Subject }
-  | { readonly verdict: 'unknown' };
-
-const VERDICTS = ['admitted', 'refused', 'held', 'busy', 'unknown'] as const;
-
-/** What was used before: so long ago, so much. */
-export type PastEntries = readonly (readonly [ageMs: number, amount: number])[];
 
 /** What was used of one rule before. */
 export interface RulePast {
@@ -83,8 +77,15 @@ export class SharedLimits implements OnApplicationShutdown {
     client?.defineCommand('tollgateBeat', { lua: BEAT });
     this.scripts = client as unknown as Scripts | null;
     if (!client) return;
-    this.view = { isInStep: false, replicas: 1, rank: 0, outage: 1, outageStartedMs: clock.monotonic() };
-    client.on('close', () => this.fallOut());
+    this.view = {
+      isInStep: false,
+      replicas: 1,
+      rank: 0,
+      outage: 1,
+      outageStartedMs: clock.monotonic(),
+      sharesFromMs: 0,
+    };
+    client.on('close', () => this.lose());
   }
 
   /** Finds the others, before the first call; does not wait for a Redis that is away. */
@@ -119,8 +120,9 @@ export class SharedLimits implements OnApplicationShutdown {
         : { ...CONCURRENCY, l: subject.concurrencyMax },
     );
     try {
-      const reply = await this.redis.inTime(this.call('tollgateAdmit', refs.map(keyOf), { entries, peek: isPeek }));
-      return this.readVerdict(reply.map(Number), refs, now);
+      const ask = { entries, peek: isPeek, spareMs: SPARE_MS, spareParts: SPARE_PARTS };
+      const reply = await this.redis.inTime(this.call('tollgateAdmit', refs.map(keyOf), ask));
+      return readVerdict(reply.map(Number), refs, now, isPeek);
     } catch (error) {
       this.fallOut(error);
       return null;
@@ -132,7 +134,9 @@ export class SharedLimits implements OnApplicationShutdown {
     if (!this.view) return;
     const refs = refsOf(subject);
     for (const { held } of refs) this.touch(held ?? subject, subject);
-    if (this.view.isInStep) this.send(refs, holds, actual, now);
+    if (!this.view.isInStep) return;
+    const counting = refs.filter(({ held }) => held === null || countsCall(held, holds));
+    this.send(counting, holds, actual, now);
   }
 
   /** Counts what was used by work that held nothing. */
@@ -180,31 +184,24 @@ export class SharedLimits implements OnApplicationShutdown {
     });
   }
 
-  private readVerdict(reply: number[], refs: readonly Ref[], now: Instant): SharedVerdict {
-    const [code = 0, index = 0, waitMs = 0] = reply;
-    for (const [at, { held }] of refs.entries()) {
-      const [used = 0, reserved = 0, resetMs = 0] = reply.slice(3 + at * 3);
-      if (!held) continue;
-      const own = held.meter.resetsAtMs(0, now);
-      const resetsAtMs = held.rule.period?.kind === 'rolling' ? now.wallMs + resetMs : own;
-      held.see({ used, reserved, resetsAtMs, atMs: now.monotonicMs });
-    }
-    const verdict = VERDICTS[code] ?? 'admitted';
-    const ref = refs[index - 1];
-    if (verdict === 'unknown') return { verdict };
-    if (verdict === 'admitted' || !ref) return { verdict: 'admitted' };
-    if (verdict === 'busy' || !ref.held) return { verdict: 'busy', subject: ref.subject };
-    return { verdict, subject: ref.subject, held: ref.held, waitMs };
-  }
-
   /** Redis did not answer: from now on this replica decides by its share. */
   private fallOut(error?: unknown): void {
     if (!this.view || (!this.view.isInStep && this.rejoinAtMs === Infinity)) return;
     if (error) this.logger.warn(`limits are counted by this replica alone: ${String(error)}`);
     const { outage, replicas, rank } = this.view;
     this.rejoinAtMs = Infinity;
-    this.view = { isInStep: false, replicas, rank, outage: outage + 1, outageStartedMs: this.clock.monotonic() };
+    const nowMs = this.clock.monotonic();
+    const startedMs = { outageStartedMs: nowMs, sharesFromMs: nowMs + (this.redis.isReady ? SLOW_MS_MAX : SPARE_MS) };
+    this.view = { isInStep: false, replicas, rank, outage: outage + 1, ...startedMs };
     this.nextBeat(RETRY_MS);
+  }
+
+  /** The connection is gone: that of the others, too, most likely. */
+  private lose(): void {
+    this.fallOut();
+    if (!this.view) return;
+    const sharesFromMs = Math.min(this.view.sharesFromMs, this.clock.monotonic() + SPARE_MS);
+    this.view = { ...this.view, sharesFromMs };
   }
 
   private nextBeat(ms: number): void {
@@ -243,16 +240,17 @@ export class SharedLimits implements OnApplicationShutdown {
     const ask = { entries, lease: LEASE_MS, mark: randomUUID() };
     const answer = this.call('tollgateBeat', known.map(keyOf), ask, [MARK]);
     const [mark = '', ...replicas] = (await this.redis.inTime(answer)).map(String);
-    this.noteReplicas(replicas.toSorted());
+    this.noteReplicas(replicas);
     const isEmptied = this.mark !== null && this.mark !== mark;
     this.mark = mark;
     if (isEmptied) this.onEmptied(now);
   }
 
-  private noteReplicas(replicas: readonly string[]): void {
+  /** Takes on who lives. */
+  noteReplicas(replicas: readonly string[]): void {
     const { view } = this;
     if (!view) return;
-    const rank = Math.max(0, replicas.indexOf(this.me));
+    const rank = Math.max(0, replicas.toSorted().indexOf(this.me));
     // Of an outage the number counts that was there before it: whoever comes back first must not take the shares of the others.
     const count = view.isInStep ? replicas.length : Math.max(view.replicas, replicas.length);
     this.view = { ...view, rank: Math.min(rank, count - 1), replicas: Math.max(1, count) };
@@ -333,26 +331,4 @@ export class SharedLimits implements OnApplicationShutdown {
     const all = [REPLICAS, ...before, ...keys];
     return scripts[name](all.length, ...all, JSON.stringify({ me: this.me, ...ask }));
   }
-}
-
-const NOTHING_HELD: Holds = new Map();
-const CONCURRENCY = { k: 'concurrency', ttl: CONCURRENCY_TTL_MS } as const;
-
-/** A subject's concurrency, when that is limited, and its rules. */
-function refsOf(subject: Subject): Ref[] {
-  const rules = subject.rules.map((held) => ({ subject, held }));
-  return subject.concurrencyMax === Infinity ? rules : [{ subject, held: null }, ...rules];
-}
-
-function keyOf({ subject, held }: Ref): string {
-  return held ? `${PREFIX}meter:${subject.key}:${ruleKey(held.rule)}` : `${PREFIX}running:${subject.key}`;
-}
-
-function form(held: HeldRule, now: Instant): object {
-  return { ...held.meter.sharedForm(now), p: held.rule.kind === 'plan' };
-}
-
-/** As Lua counts: whole milliseconds and amounts; an empty list would become an object. */
-function pairs(entries: PastEntries): number[][] {
-  return entries.length === 0 ? [[0, 0]] : entries.map(([age, amount]) => [Math.round(age), Math.round(amount)]);
 }

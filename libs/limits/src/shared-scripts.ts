@@ -1,14 +1,14 @@
-import { BUCKETS } from './rolling-window.js';
+import { SLOTS } from './rolling-window.js';
 
 /**
  * What replicas count together, as Lua scripts that Redis runs one at a time: nobody sees half of a call, and time is that of Redis.
  *
  * Of each meter a hash: `s` sum, `f` whether its past is in it, `r:<replica>` what a replica's calls hold, `x:<replica>` what a lost
- * replica held and what counts as used since; of rolling windows also `n` newest bucket, `w` newest one with something in it, and
+ * replica held and what counts as used since, `e:<replica>` what a replica may use without asking and until when; of rolling windows also `n` newest bucket, `w` newest one with something in it, and
  * the buckets in a hash of their own; of parts of the calendar `e`, their start. Of concurrency a hash: calls by replica.
  */
 const PRELUDE = `
-local BUCKETS = ${BUCKETS}
+local SLOTS = ${SLOTS}
 local ask = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -32,8 +32,8 @@ end
 local function add(key, meter, amount, at)
   if meter.k == 'rolling' then
     local bucket = math.floor((at or now) / meter.b)
-    if bucket <= math.floor(now / meter.b) - BUCKETS then return end
-    redis.call('HINCRBY', key .. ':b', int(bucket % BUCKETS), int(amount))
+    if bucket <= math.floor(now / meter.b) - SLOTS then return end
+    redis.call('HINCRBY', key .. ':b', int(bucket % SLOTS), int(amount))
     if amount > 0 and bucket > tonumber(redis.call('HGET', key, 'w') or 0) then redis.call('HSET', key, 'w', int(bucket)) end
   elseif meter.k == 'calendar' and at and at < meter.e then
     return
@@ -41,7 +41,7 @@ local function add(key, meter, amount, at)
   redis.call('HINCRBY', key, 's', int(amount))
 end
 
--- What is used and held of a meter now, and its other fields; what is over leaves it on the way.
+-- What is used and held of a meter now, its other fields, and what others may use without asking; what is over leaves it on the way.
 local function read(key, meter)
   local flat = redis.call('HGETALL', key)
   local hash = {}
@@ -51,12 +51,12 @@ local function read(key, meter)
     local bucket = math.floor(now / meter.b)
     local newest = tonumber(hash.n or 0)
     if bucket > newest then
-      if bucket - newest >= BUCKETS then
+      if bucket - newest >= SLOTS then
         redis.call('DEL', key .. ':b')
         used = 0
       else
         local slots = {}
-        for over = newest + 1, bucket do slots[#slots + 1] = int(over % BUCKETS) end
+        for over = newest + 1, bucket do slots[#slots + 1] = int(over % SLOTS) end
         for _, amount in ipairs(redis.call('HMGET', key .. ':b', unpack(slots))) do
           if amount then used = used - amount end
         end
@@ -68,9 +68,16 @@ local function read(key, meter)
     used = 0
     redis.call('HSET', key, 's', '0', 'e', int(meter.e))
   end
-  local held = 0
+  local held, spared = 0, 0
   for field, amount in pairs(hash) do
-    if string.sub(field, 1, 2) == 'r:' then
+    if string.sub(field, 1, 2) == 'e:' then
+      local spare, untilMs = string.match(amount, '^(%d+) (%d+)$')
+      if tonumber(untilMs) <= now then
+        redis.call('HDEL', key, field)
+      elseif field ~= 'e:' .. ask.me then
+        spared = spared + spare
+      end
+    elseif string.sub(field, 1, 2) == 'r:' then
       local replica = string.sub(field, 3)
       if isLive(replica) then
         held = held + amount
@@ -85,7 +92,7 @@ local function read(key, meter)
       end
     end
   end
-  return used, held, hash
+  return used, held, hash, spared
 end
 
 local function inFlight(key)
@@ -111,23 +118,24 @@ local function untilAtMost(key, meter, used, left, newestFilled)
   if meter.k == 'calendar' then return 0 end
   if meter.k == 'total' then return -1 end
   local newest = math.floor(now / meter.b)
-  if left <= 0 then return math.max(0, (tonumber(newestFilled or 0) + BUCKETS) * meter.b - now) end
+  if left <= 0 then return math.max(0, (tonumber(newestFilled or 0) + SLOTS) * meter.b - now) end
   local step = 20
-  for first = newest - BUCKETS + 1, newest, step do
+  for first = newest - SLOTS + 1, newest, step do
     local slots = {}
-    for bucket = first, math.min(newest, first + step - 1) do slots[#slots + 1] = int(bucket % BUCKETS) end
+    for bucket = first, math.min(newest, first + step - 1) do slots[#slots + 1] = int(bucket % SLOTS) end
     for index, amount in ipairs(redis.call('HMGET', key .. ':b', unpack(slots))) do
       used = used - (amount or 0)
-      if used <= left then return math.max(0, (first + index - 1 + BUCKETS) * meter.b - now) end
+      if used <= left then return math.max(0, (first + index - 1 + SLOTS) * meter.b - now) end
     end
   end
-  return BUCKETS * meter.b
+  return SLOTS * meter.b
 end
 `;
 
 /**
  * Lets a call begin or not, by every limit that counts for it, and holds what it is expected to use.
- * Answers `[verdict, index, ms until there is room]`, and of each entry: used, held, ms until all of it is left.
+ * Answers `[verdict, index, ms until there is room]`, and of each entry: used, held, ms until all of it is left, and what this replica
+ * may use for a moment when it gets no answer: a part of what is left of a plan is set aside for each, so that all together never use more.
  * Verdicts: 0 admitted, 1 refused, 2 only held by others, 3 too many at once, 4 a meter lacks its past.
  */
 export const ADMIT = `${PRELUDE}
@@ -135,13 +143,13 @@ local verdict, which, wait = 0, 0, 0
 local states = {}
 for index, meter in ipairs(ask.entries) do
   local key = KEYS[index + 1]
-  local used, held, reset = 0, 0, 0
+  local used, held, reset, spared = 0, 0, 0, 0
   if meter.k == 'concurrency' then
     used = inFlight(key)
     if verdict == 0 and used >= meter.l then verdict, which = 3, index end
   else
     local hash
-    used, held, hash = read(key, meter)
+    used, held, hash, spared = read(key, meter)
     reset = untilAtMost(key, meter, used, 0, hash.w)
     if meter.p and hash.f ~= '1' then
       -- From here on it counts what comes; what was before is looked up by whoever is told so.
@@ -152,12 +160,13 @@ for index, meter in ipairs(ask.entries) do
       if meter.q and used + meter.a > meter.l or not meter.q and used >= meter.l then
         verdict, which = 1, index
         wait = untilAtMost(key, meter, used, math.max(0, meter.l - math.max(1, meter.a)), hash.w)
-      elseif held > 0 and used + held + meter.a > meter.l then
-        verdict, which = 2, index
+      else
+        local taken = used + spared + (meter.q and 0 or held)
+        if taken > used and taken + meter.a > meter.l then verdict, which = 2, index end
       end
     end
   end
-  states[index] = { used, held, reset }
+  states[index] = { used, held, reset, 0, spared }
 end
 if verdict == 0 and not ask.peek then
   for index, meter in ipairs(ask.entries) do
@@ -176,9 +185,22 @@ if verdict == 0 and not ask.peek then
     end
   end
 end
+if not ask.peek then
+  for index, meter in ipairs(ask.entries) do
+    local state, field = states[index], 'e:' .. ask.me
+    local replicas = meter.p and redis.call('ZCOUNT', KEYS[1], now, '+inf') or 1
+    local left = meter.p and meter.l - state[1] - state[2] - state[5] or 0
+    if verdict == 0 and replicas > 1 and left > 0 then state[4] = math.floor(left / replicas / ask.spareParts) end
+    if state[4] > 0 then
+      redis.call('HSET', KEYS[index + 1], field, int(state[4]) .. ' ' .. int(now + ask.spareMs))
+    elseif meter.p then
+      redis.call('HDEL', KEYS[index + 1], field)
+    end
+  end
+end
 local reply = { verdict, which, math.ceil(wait) }
 for _, state in ipairs(states) do
-  for part = 1, 3 do reply[#reply + 1] = int(math.ceil(state[part])) end
+  for part = 1, 4 do reply[#reply + 1] = int(math.ceil(state[part])) end
 end
 return reply`;
 
@@ -212,7 +234,7 @@ for index, meter in ipairs(ask.entries) do
       local missing = -read(key, meter)
       for _, pair in ipairs(meter.past) do
         local isIn = meter.k == 'total' or meter.k == 'calendar' and now - pair[1] >= meter.e
-        if isIn or meter.k == 'rolling' and pair[1] < BUCKETS * meter.b then missing = missing + pair[2] end
+        if isIn or meter.k == 'rolling' and pair[1] < SLOTS * meter.b then missing = missing + pair[2] end
       end
       if missing > 0 then add(key, meter, missing) end
     end

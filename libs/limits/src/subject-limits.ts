@@ -10,6 +10,13 @@ export interface StoredWindow {
   readonly limit: number | string;
 }
 
+/** What was paid in, as it is stored. */
+export interface StoredBalance {
+  readonly openedAt: Date;
+  readonly creditedNanoUsd: bigint;
+  readonly lastTopUpNanoUsd: bigint;
+}
+
 /** The limits of a key or a group, as they are stored; null in each: no limit. */
 export interface StoredLimits {
   readonly requestsPerMinute: number | null;
@@ -20,6 +27,8 @@ export interface StoredLimits {
   readonly softThresholdPercent?: number | null;
   readonly windows?: readonly StoredWindow[];
   readonly timeZone?: string;
+  /** null: calls need none */
+  readonly balance?: StoredBalance | null;
 }
 
 /** As rules, in the order in which they are asked: what is used up before what is soon over. */
@@ -30,13 +39,22 @@ export function subjectLimits(stored: StoredLimits): SubjectLimits {
     timeZone = 'UTC',
     maxConcurrency,
     softThresholdPercent: alertPercent = null,
+    balance = null,
   } = stored;
   const plan = windows.flatMap((window) => planRule(window, timeZone)).map((rule) => ({ ...rule, alertPercent }));
   const budget: LimitRule[] =
     budgetNanoUsd === null
       ? []
       : [{ name: 'budget', unit: 'nano_usd', limit: Number(budgetNanoUsd), period: null, kind: 'plan', alertPercent }];
-  return { rules: [...plan, ...budget, ...rateRules(stored)], concurrencyMax: maxConcurrency };
+  const prepaid = balance === null ? [] : [{ ...prepaidRule(balance), alertPercent }];
+  return { rules: [...plan, ...budget, ...prepaid, ...rateRules(stored)], concurrencyMax: maxConcurrency };
+}
+
+/** A correction can take back more than was paid in. */
+function prepaidRule({ openedAt, creditedNanoUsd, lastTopUpNanoUsd }: StoredBalance): LimitRule {
+  const prepaid = { openedAtMs: openedAt.getTime(), lastTopUp: Number(lastTopUpNanoUsd) };
+  const limit = Math.max(0, Number(creditedNanoUsd));
+  return { name: 'balance', unit: 'nano_usd', limit, period: null, kind: 'plan', prepaid };
 }
 
 /** A window that was stored by a later release, and is not understood, does not count. */

@@ -146,7 +146,7 @@ export class Subject {
   /** Gives back what was held, counts what was used, also of rules that came meanwhile, and frees the place. */
   settle(holds: Holds, actual: Demand, now: Instant, view: ReplicaView | null): void {
     for (const [held, amount] of holds) held.reserved = Math.max(0, held.reserved - amount);
-    this.charge(actual, now, view);
+    for (const held of this.held) if (countsCall(held, holds)) this.count(held, actual, now, view);
     this.inFlight--;
     this.isFullElsewhere = false;
     this.wakeNext();
@@ -154,14 +154,21 @@ export class Subject {
 
   /** Counts what was used. */
   charge(actual: Demand, now: Instant, view: ReplicaView | null): void {
-    for (const held of this.held) {
-      if (held.rule.unit !== 'requests') held.add(amountOf(held.rule, actual), now, view);
-    }
+    for (const held of this.held) this.count(held, actual, now, view);
   }
 
   states(now: Instant, view: ReplicaView | null): RuleState[] {
     return this.held.map((held) => stateOf(held, now, view, 0));
   }
+
+  private count(held: HeldRule, actual: Demand, now: Instant, view: ReplicaView | null): void {
+    if (held.rule.unit !== 'requests') held.add(amountOf(held.rule, actual), now, view);
+  }
+}
+
+/** A call that began before a balance was opened is not paid from it; of other rules, it counts where it ends. */
+export function countsCall(held: HeldRule, holds: Holds): boolean {
+  return held.rule.prepaid === undefined || holds.has(held);
 }
 
 /** How a rule stands. @param left of what is used now, when it is to have room again */
@@ -177,6 +184,6 @@ export function stateOf(held: HeldRule, now: Instant, view: ReplicaView | null, 
 }
 
 /** A rule that counts the same over the same time goes on, whatever its limit becomes. */
-export function ruleKey({ name, unit, period, kind }: LimitRule): string {
-  return JSON.stringify([kind, name, unit, period]);
+export function ruleKey({ name, unit, period, kind, prepaid }: LimitRule): string {
+  return JSON.stringify(prepaid ? [kind, name, unit, prepaid.openedAtMs] : [kind, name, unit, period]);
 }

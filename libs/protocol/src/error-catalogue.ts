@@ -22,6 +22,8 @@ export const ERROR_CATALOGUE = {
   unsupported_content_encoding: { status: 415, type: 'invalid_request_error' },
   expectation_failed: { status: 417, type: 'invalid_request_error' },
   websocket_not_supported: { status: 426, type: 'invalid_request_error' },
+  // Of this type, Codex asks once and shows what it is told; a 401 it asks again six times.
+  too_many_unauthenticated_requests: { status: 429, type: 'usage_limit_reached' },
   insufficient_quota: { status: 429, type: 'usage_limit_reached' },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_exceeded' },
   internal_error: { status: 500, type: 'server_error' },

@@ -12,6 +12,20 @@ export const errors = {
       'invalid_api_key',
       'The API key is not valid: it is mistyped, unknown, expired or revoked. Check the key or ask your operator for a new one.',
     ),
+  /** Codex shows the header's sentence, and nobody is to try again (codex-cli.md §6). @param nowMs wall clock */
+  tooManyUnauthenticated: (retryAfterSeconds: number, nowMs: number) =>
+    new GatewayError(
+      'too_many_unauthenticated_requests',
+      `Too many requests without a valid API key came from your address. Check the key or ask your operator for a new one: a valid key is served at once, everybody else in ${retryAfterSeconds} s.`,
+      {
+        retryAfterSeconds,
+        details: { resets_at: Math.ceil(nowMs / 1000) + retryAfterSeconds },
+        headers: {
+          'x-should-retry': 'false',
+          'x-codex-promo-message': 'Too many requests without a valid API key came from your address: check the key',
+        },
+      },
+    ),
   modelNotAllowed: (model: string, allowed: readonly string[]) =>
     new GatewayError(
       'model_not_found',

@@ -18,6 +18,12 @@ const masterKeyText = z
     error: 'must be 32 bytes in base64 (make one with: openssl rand -base64 32)',
   });
 
+const perMinute = z.coerce
+  .number({ error: 'must be a whole number' })
+  .int('must be a whole number')
+  .min(1, 'must be at least 1')
+  .max(1_000_000, 'must be at most 1000000');
+
 /** Every environment variable that Tollgate reads. docs/operators.md lists them and is checked against this schema. */
 export const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -58,6 +64,9 @@ export const environment = z.object({
     .min(1, 'must be at least 1')
     .max(1_000_000, 'must be at most 1000000')
     .default(10_000),
+  ADMIN_REQUESTS_PER_MINUTE: perMinute.default(6_000),
+  ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: perMinute.default(300),
+  UNAUTHENTICATED_REQUESTS_PER_MINUTE: perMinute.default(600),
   JOURNAL_MAX_MB: z.coerce
     .number({ error: 'must be a number of megabytes' })
     .int('must be a whole number')
@@ -92,6 +101,10 @@ export interface Settings {
   readonly upstreamPrivateCidrs: readonly string[];
   /** Data-plane requests that may run at once. */
   readonly inFlightMax: number;
+  /** Requests to the admin API from one address; the same without its token; those to the data plane without a valid key. */
+  readonly adminRequestsPerMinute: number;
+  readonly adminFailuresPerMinute: number;
+  readonly strangerRequestsPerMinute: number;
   /** Disk that the journal may take. */
   readonly journalBytesMax: number;
   readonly demo: 'auto' | 'off';
@@ -139,6 +152,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     upstreamPrivateCidrs:
       data.UPSTREAM_PRIVATE_CIDRS?.split(',').map((cidr) => cidr.trim()) ?? (isLoopback ? LOOPBACK_CIDRS : []),
     inFlightMax: data.MAX_IN_FLIGHT,
+    adminRequestsPerMinute: data.ADMIN_REQUESTS_PER_MINUTE,
+    adminFailuresPerMinute: data.ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE,
+    strangerRequestsPerMinute: data.UNAUTHENTICATED_REQUESTS_PER_MINUTE,
     journalBytesMax: data.JOURNAL_MAX_MB * 1024 * 1024,
     demo: data.DEMO,
     keepAliveMs: data.SSE_KEEP_ALIVE_SECONDS * 1000,

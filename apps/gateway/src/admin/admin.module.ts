@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { GroupsModule } from '@app/groups';
 import { KeysModule } from '@app/keys';
+import { LedgerModule } from '@app/ledger';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
+import { BalancesController } from './balances.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
@@ -21,10 +23,11 @@ import { UsageController } from './usage.controller.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [GroupsModule, KeysModule, ModelsModule, RuntimeModule, UsageModule],
+  imports: [GroupsModule, KeysModule, LedgerModule, ModelsModule, RuntimeModule, UsageModule],
   controllers: [
     KeysController,
     GroupsController,
+    BalancesController,
     ModelsAdminController,
     PriceImportController,
     PricesController,

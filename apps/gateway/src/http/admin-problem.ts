@@ -4,6 +4,9 @@ type FieldError = NonNullable<Problem['errors']>[number];
 
 /** A failure of the admin API, answered as an RFC 9457 problem. */
 export class AdminProblem extends Error {
+  /** When to come back; null: nothing is said of that. */
+  retryAfterSeconds: number | null = null;
+
   constructor(
     readonly status: number,
     readonly code: string,
@@ -21,6 +24,14 @@ export class AdminProblem extends Error {
       'Not signed in',
       'Send the admin token as "Authorization: Bearer <token>". It was printed at the first start, or is set in ADMIN_TOKEN.',
     );
+  }
+
+  /** @param reason a sentence that says what there was too much of */
+  static tooManyRequests(reason: string, retryAfterSeconds: number): AdminProblem {
+    const detail = `${reason} Try again in ${retryAfterSeconds} s.`;
+    const problem = new AdminProblem(429, 'too_many_requests', 'Too many requests', detail);
+    problem.retryAfterSeconds = retryAfterSeconds;
+    return problem;
   }
 
   static notFound(what: string): AdminProblem {

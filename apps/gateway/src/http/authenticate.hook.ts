@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { KeyRing, LastUsed } from '@app/keys';
-import { errors } from '@app/protocol';
+import { errors, type GatewayError } from '@app/protocol';
 import type { Lifecycle } from '../health/lifecycle.js';
+import type { Throttles } from '../throttling/throttles.js';
 import { AdminProblem } from './admin-problem.js';
 import type { AdminTokenHash } from './admin-token.js';
-import { isDataPlane, pathOf, routeOf } from './gateway-request.js';
+import { type GatewayRequest, isDataPlane, pathOf, routeOf } from './gateway-request.js';
 import { contentEncodingOf } from './request-body/content-encoding.js';
 import { headRefusal } from './request-head.js';
 import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
@@ -14,6 +15,7 @@ export interface AuthenticateHookDependencies {
   lastUsed: LastUsed;
   adminToken: AdminTokenHash;
   lifecycle: Lifecycle;
+  throttles: Throttles;
 }
 
 /** Where POST is the only method. */
@@ -21,16 +23,21 @@ const CALL_PATH = /^(?:\/v1)?\/responses\/?$/;
 
 /**
  * Says who calls, and refuses who has no valid key or token, before a byte of the body is read: strangers cannot make the
- * gateway buffer anything. Refusals that need no key come first.
+ * gateway buffer anything. Refusals that need no key come first. Who fails too often is told so, by address; who has a valid key or
+ * token is never counted, nor refused for what others from the same address do.
  */
 export function authenticateRequests(
   fastify: FastifyInstance,
-  { keys, lastUsed, adminToken, lifecycle }: AuthenticateHookDependencies,
+  { keys, lastUsed, adminToken, lifecycle, throttles }: AuthenticateHookDependencies,
 ): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     const refusal = headRefusal(request.raw);
     if (refusal) return done(refusal);
-    if (!isDataPlane(request)) return done(adminRefusal(request, adminToken));
+    if (!isDataPlane(request)) {
+      if (!needsAdminToken(request)) return done();
+      if (adminToken.matches(bearerToken(request.headers.authorization))) return done(adminBodyRefusal(request));
+      return refuseOperator(request, throttles, done);
+    }
     if (lifecycle.isClosing) return done(errors.shuttingDown());
     // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
     if (isWebSocketUpgrade(request)) {
@@ -51,9 +58,12 @@ export function authenticateRequests(
     const path = pathOf(request.url);
     // `codex doctor` asks with HEAD and without a key, and takes a 401 for a sign that the route is there.
     const isOtherMethod = request.is404 && CALL_PATH.test(path);
-    if (request.is404 && !isOtherMethod) return done(errors.unknownUrl(request.method, path.slice(0, 200)));
+    if (request.is404 && !isOtherMethod) {
+      const unknownUrl = errors.unknownUrl(request.method, path.slice(0, 200));
+      return caller ? done(unknownUrl) : refuseStranger(request, throttles, unknownUrl, done);
+    }
     if (!caller) {
-      return done(secret === null ? errors.missingKey() : errors.invalidKey());
+      return refuseStranger(request, throttles, secret === null ? errors.missingKey() : errors.invalidKey(), done);
     }
     if (isOtherMethod) return done(errors.methodNotAllowed(request.method, path, 'POST'));
     try {
@@ -69,13 +79,36 @@ export function authenticateRequests(
 }
 
 /** Everything below /admin/v1 needs the admin token, but for the description of the API. */
-function adminRefusal(request: FastifyRequest, adminToken: AdminTokenHash): AdminProblem | undefined {
-  const { headers } = request;
+function needsAdminToken(request: FastifyRequest): boolean {
   const path = routeOf(request);
-  if (!path.startsWith('/admin/v1/') || path.startsWith('/admin/v1/openapi.')) return undefined;
-  if (!adminToken.matches(bearerToken(headers.authorization))) return AdminProblem.unauthorized();
+  return path.startsWith('/admin/v1/') && !path.startsWith('/admin/v1/openapi.');
+}
+
+function adminBodyRefusal(request: FastifyRequest): AdminProblem | undefined {
   const bytesMax = adminBodyBytesMax(request);
-  return Number(headers['content-length'] ?? 0) > bytesMax ? AdminProblem.bodyTooLarge(bytesMax) : undefined;
+  return Number(request.headers['content-length'] ?? 0) > bytesMax ? AdminProblem.bodyTooLarge(bytesMax) : undefined;
+}
+
+type Refuse = (error: Error) => void;
+
+function refuseOperator({ ip }: FastifyRequest, throttles: Throttles, refuse: Refuse): void {
+  const tooMany =
+    'Too many requests without the admin token came from this address; with the token they are answered at once.';
+  void throttles.count('admin_failures', ip).then((waitSeconds) => {
+    refuse(waitSeconds === 0 ? AdminProblem.unauthorized() : AdminProblem.tooManyRequests(tooMany, waitSeconds));
+  });
+}
+
+/** @param refusal what it is told as long as it does not ask too often */
+function refuseStranger(
+  { ip, record }: GatewayRequest,
+  throttles: Throttles,
+  refusal: GatewayError,
+  refuse: Refuse,
+): void {
+  void throttles.count('strangers', ip).then((waitSeconds) => {
+    refuse(waitSeconds === 0 ? refusal : errors.tooManyUnauthenticated(waitSeconds, record.startedAtMs));
+  });
 }
 
 function isWebSocketUpgrade({ headers }: FastifyRequest): boolean {

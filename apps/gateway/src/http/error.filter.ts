@@ -59,6 +59,7 @@ export class ErrorFilter implements ExceptionFilter {
       .headers({
         ...(error instanceof GatewayError ? error.toHeaders() : {}),
         'content-type': 'application/problem+json',
+        ...(problem.retryAfterSeconds === null ? {} : { 'retry-after': String(problem.retryAfterSeconds) }),
         ...(problem.status === 401 ? { 'www-authenticate': 'Bearer realm="tollgate admin"' } : {}),
       })
       .send(Buffer.from(JSON.stringify(body)));

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Alerts, type LimitAlertData, limitAlertKey } from '@app/alerts';
 import type { Caller } from '@app/keys';
-import { alertLevel, type LimitRule, type RuleState } from '@app/limits';
+import { alertLevel, type LimitRule, type RuleState, usedPercent } from '@app/limits';
 import { formatUsd } from '@app/models';
 
 const HUNDRED = 100;
@@ -53,7 +53,7 @@ function dataOf({ rule, used, resetsAtMs }: RuleState, name: string): LimitAlert
     limit_name: rule.name,
     limit: amountText(rule, rule.limit),
     used: amountText(rule, used),
-    used_percent: Math.round((used / rule.limit) * HUNDRED * 10) / 10,
+    used_percent: Math.round(usedPercent(rule, used) * 10) / 10,
     resets_at: resetsAtMs === null ? null : new Date(resetsAtMs).toISOString(),
   };
 }

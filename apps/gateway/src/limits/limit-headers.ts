@@ -1,4 +1,5 @@
-import type { RuleState } from '@app/limits';
+import { type RuleState, usedPercent } from '@app/limits';
+import { formatUsd } from '@app/models';
 
 const HUNDRED = 100;
 /** What Codex shows as its own limits. */
@@ -6,7 +7,8 @@ const CODEX_NAMES = ['primary', 'secondary'] as const;
 
 /**
  * The headers that tell a client how its limits stand, names and values in turn: OpenAI's for what is limited by the minute
- * (protocol.md §5.3), and Codex's for the first two windows of the plan, which its `/status` shows (codex-cli.md §3).
+ * (protocol.md §5.3), and Codex's for the first two windows of the plan and for a prepaid balance, which its `/status` shows
+ * (codex-cli.md §3).
  */
 export function limitHeaders(states: readonly RuleState[], wallMs: number): string[] {
   const rates = states.filter(({ rule }) => rule.kind === 'rate');
@@ -19,6 +21,8 @@ export function limitHeaders(states: readonly RuleState[], wallMs: number): stri
     const state = windows[index];
     if (state) headers.push(...windowHeaders(name, state, wallMs));
   }
+  const balance = tightest(states.filter(({ rule }) => rule.prepaid !== undefined));
+  if (balance) headers.push(...creditHeaders(Math.max(0, balance.rule.limit - balance.used)));
   return headers;
 }
 
@@ -53,19 +57,31 @@ function rateHeaders(name: 'requests' | 'tokens', state: RuleState | null, wallM
     `x-ratelimit-remaining-${name}`,
     String(remainingOf(state)),
     `x-ratelimit-reset-${name}`,
-    goDuration((state.resetsAtMs ?? wallMs) - wallMs),
+    // To a 240th of the minute: it is not told as more than that.
+    goDuration(Math.min(state.periodMs ?? Infinity, (state.resetsAtMs ?? wallMs) - wallMs)),
   ];
 }
 
 function windowHeaders(name: (typeof CODEX_NAMES)[number], state: RuleState, wallMs: number): string[] {
   const { rule, used, periodMs, resetsAtMs } = state;
-  const percent = Math.min(HUNDRED, (used / rule.limit) * HUNDRED);
   return [
     `x-codex-${name}-used-percent`,
-    String(Math.round(percent * 10) / 10),
+    String(Math.round(usedPercent(rule, used) * 10) / 10),
     `x-codex-${name}-window-minutes`,
     String(Math.round((periodMs ?? 0) / 60_000)),
     `x-codex-${name}-reset-at`,
     String(Math.ceil((resetsAtMs ?? wallMs) / 1_000)),
+  ];
+}
+
+/** In USD. */
+function creditHeaders(leftNanoUsd: number): string[] {
+  return [
+    'x-codex-credits-has-credits',
+    String(leftNanoUsd > 0),
+    'x-codex-credits-unlimited',
+    'false',
+    'x-codex-credits-balance',
+    formatUsd(BigInt(Math.floor(leftNanoUsd))),
   ];
 }

@@ -1,4 +1,4 @@
-import type { RuleState } from '@app/limits';
+import { type RuleState, usedPercent } from '@app/limits';
 
 const NANO_USD = 1e9;
 
@@ -25,7 +25,7 @@ export function shownLimit({ id, rule, used, reserved, resetsAtMs }: RuleState):
     limit: shown(rule.limit),
     used: shown(used),
     remaining: shown(Math.max(0, rule.limit - used - reserved)),
-    used_percent: Math.round(Math.min(100, (used / rule.limit) * 100) * 10) / 10,
+    used_percent: Math.round(usedPercent(rule, used) * 10) / 10,
     resets_at: resetsAtMs === null || used === 0 ? null : new Date(resetsAtMs).toISOString(),
   };
 }

@@ -1,0 +1,137 @@
+import { Body, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import {
+  AddLedgerEntry,
+  Balance,
+  BalanceList,
+  balanceOwner,
+  type BalanceOwnerId,
+  fromPublicId,
+  LedgerEntry,
+  LedgerEntryList,
+  ListLedgerEntriesQuery,
+  type Page,
+  PageQuery,
+  toPublicId,
+} from '@app/contract';
+import { type BalanceRow, Ledger, type LedgerEntryRow } from '@app/ledger';
+import { formatUsd, parseUsd } from '@app/models';
+import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { AdminProblem } from '../http/admin-problem.js';
+import { AdminController } from './admin.decorators.js';
+import { given } from './given.js';
+import { page, pageRequest } from './page.js';
+
+/** Prepaid balances of keys and groups, and the ledger of their changes. */
+@AdminController('balances')
+export class BalancesController {
+  constructor(private readonly ledger: Ledger) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List prepaid balances, those of the newest keys and groups first' })
+  @ApiOkResponse({ standardSchema: BalanceList })
+  async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Balance>> {
+    const rows = await this.ledger.list({ limit: query.limit + 1, beforeId: ownerIdOf(query.cursor) });
+    const shown = rows.slice(0, query.limit).map(toBalance);
+    return { data: shown, next_cursor: rows.length > query.limit ? (shown.at(-1)?.owner_id ?? null) : null };
+  }
+
+  @Get(':owner')
+  @ApiOperation({ summary: 'Read the balance of a key or a group' })
+  @ApiOkResponse({ standardSchema: Balance })
+  async find(@Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId): Promise<Balance> {
+    const row = await this.ledger.find(owner);
+    if (!row) throw AdminProblem.notFound(`balance: the ${owner.kind} needs none`);
+    return toBalance(row);
+  }
+
+  @Delete(':owner')
+  @ApiOperation({ summary: 'Close a balance: calls need none from now on; answers with the entry of what was left' })
+  @ApiOkResponse({ standardSchema: LedgerEntry })
+  async close(@Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId): Promise<LedgerEntry> {
+    const closed = await this.ledger.close(ADMIN_ACTOR, owner);
+    if (!closed) throw AdminProblem.notFound(`balance: the ${owner.kind} needs none`);
+    return toEntry(closed);
+  }
+
+  @Get(':owner/entries')
+  @ApiOperation({ summary: 'Read the ledger of a key or a group, newest first' })
+  @ApiOkResponse({ standardSchema: LedgerEntryList })
+  async entries(
+    @Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId,
+    @Query({ schema: ListLedgerEntriesQuery }) query: ListLedgerEntriesQuery,
+  ): Promise<Page<LedgerEntry>> {
+    const { kind, from, to } = query;
+    const filter = given({
+      kind,
+      from: from === undefined ? undefined : new Date(from),
+      to: to === undefined ? undefined : new Date(to),
+    });
+    const rows = await this.ledger.entries(owner, filter, pageRequest(query, 'entry'));
+    return page(rows, query.limit, 'entry', toEntry);
+  }
+
+  @Post(':owner/entries')
+  @ApiOperation({ summary: 'Top up a balance, or correct it; the first top-up opens it' })
+  @ApiCreatedResponse({ standardSchema: LedgerEntry })
+  async add(
+    @Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId,
+    @Body({ schema: AddLedgerEntry }) { kind, amount_usd: amount, reason, reference }: AddLedgerEntry,
+  ): Promise<LedgerEntry> {
+    const amountNanoUsd = amount.startsWith('-') ? -nanoUsdOf(amount.slice(1)) : nanoUsdOf(amount);
+    const added = await this.ledger.add(ADMIN_ACTOR, owner, { kind, amountNanoUsd, reason, reference });
+    switch (added) {
+      case 'no_owner':
+        throw AdminProblem.notFound(owner.kind);
+      case 'no_balance':
+        throw AdminProblem.conflict('There is no balance that could be corrected: a top_up opens one.', 'kind');
+      case 'known_reference':
+        throw AdminProblem.conflict('There is an entry with this reference already.', 'reference');
+      case 'too_much':
+        throw AdminProblem.conflict('Not more than a billion USD can be paid in.', 'amount_usd');
+      default:
+        return toEntry(added);
+    }
+  }
+}
+
+function nanoUsdOf(usd: string): bigint {
+  return parseUsd(usd) ?? 0n;
+}
+
+function ownerIdOf(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  const id = fromPublicId('key', cursor) ?? fromPublicId('group', cursor);
+  if (id === null) {
+    throw AdminProblem.invalid([{ path: 'cursor', message: 'must be the next_cursor of a page of this list' }]);
+  }
+  return id;
+}
+
+function toBalance(row: BalanceRow): Balance {
+  const { credited_nano_usd: credited, spent_nano_usd: spent } = row;
+  return {
+    owner_id: toPublicId(row.owner_kind, row.owner_id),
+    owner_kind: row.owner_kind,
+    owner_name: row.owner_name,
+    balance_usd: formatUsd(credited - spent),
+    credited_usd: formatUsd(credited),
+    spent_usd: formatUsd(spent),
+    opened_at: row.opened_at.toISOString(),
+  };
+}
+
+function toEntry(row: LedgerEntryRow): LedgerEntry {
+  return {
+    id: toPublicId('entry', row.id),
+    owner_id: toPublicId(row.ownerKind === 'key' ? 'key' : 'group', row.ownerId),
+    kind: row.kind as LedgerEntry['kind'],
+    amount_usd: formatUsd(row.amountNanoUsd),
+    balance_usd: formatUsd(row.balanceNanoUsd),
+    requests: row.requests,
+    reason: row.reason,
+    reference: row.reference,
+    actor: row.actor,
+    created_at: row.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,3 @@
+export { type BalanceOwner, type BalanceRow, Ledger, type LedgerEntryRow, type LedgerInput } from './ledger.js';
+export { ledgerCharges } from './ledger-charges.js';
+export { LedgerModule } from './ledger.module.js';
