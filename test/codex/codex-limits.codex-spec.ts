@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Group, IssuedKey } from '../../libs/contract/src/index.js';
+import type { Group } from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { findCodex, newCodexHome, removeCodexHome } from '../support/codex.js';
 import { createDatabase } from '../support/database.js';
@@ -17,12 +17,9 @@ const WINDOWS = [
 ];
 
 let scene: CodexScene;
-let count = 0;
 
 async function keyOf(group: object): Promise<string> {
-  const name = `plan-${++count}`;
-  const { id } = await scene.gateway.admin.create<Group>('/groups', { name, models: [MODEL], ...group });
-  return (await scene.gateway.admin.create<IssuedKey>('/keys', { name, group_id: id })).secret;
+  return (await scene.gateway.admin.issueKey({ models: [MODEL], group })).secret;
 }
 
 interface RateLimits {

@@ -9,7 +9,7 @@ export {
   Balance,
   BalanceList,
   balanceOwner,
-  type BalanceOwnerId,
+  type BalanceOwner,
   LedgerEntry,
   LedgerEntryList,
   ListLedgerEntriesQuery,
