@@ -122,7 +122,9 @@ export class SharedLimits implements OnApplicationShutdown {
     try {
       const ask = { entries, peek: isPeek, spareMs: SPARE_MS, spareParts: SPARE_PARTS };
       const reply = await this.redis.inTime(this.call('tollgateAdmit', refs.map(keyOf), ask));
-      return readVerdict(reply.map(Number), refs, now, isPeek);
+      const numbers = reply.map(Number);
+      this.noteCount(numbers[3] ?? 1);
+      return readVerdict(numbers, refs, now, isPeek);
     } catch (error) {
       this.fallOut(error);
       return null;
@@ -244,6 +246,12 @@ export class SharedLimits implements OnApplicationShutdown {
     const isEmptied = this.mark !== null && this.mark !== mark;
     this.mark = mark;
     if (isEmptied) this.onEmptied(now);
+  }
+
+  /** One that has just come counts from the next call on, and not only from the next beat. */
+  private noteCount(replicas: number): void {
+    const { view } = this;
+    if (view?.isInStep && replicas > view.replicas) this.view = { ...view, replicas };
   }
 
   /** Takes on who lives. */
