@@ -1,4 +1,4 @@
-// Builds dist/: the Prisma client, then every app and lib by SWC (types are checked by `npm run types`).
+// Builds dist/: the Prisma client, then every app and lib by SWC (types are checked by `npm run types`), then the gateway in one file.
 //   --if-changed    only when a source file differs from the last build
 //   --client-only   only the Prisma client, which the type checker needs
 import { execFileSync } from 'node:child_process';
@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundle } from './bundle.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const generated = 'libs/database/src/generated';
@@ -25,11 +26,11 @@ function fingerprint(paths) {
 }
 
 /** Runs `work` unless the stamp file says that it was already done for the same sources. */
-function unlessDone({ stamp, paths, always }, work) {
+async function unlessDone({ stamp, paths, always }, work) {
   const file = join(root, stamp);
   const wanted = fingerprint(paths);
   if (!always && existsSync(file) && readFileSync(file, 'utf8') === wanted) return;
-  work();
+  await work();
   writeFileSync(file, wanted);
 }
 
@@ -41,13 +42,15 @@ function run(bin, ...args) {
   });
 }
 
-const configs = ['package.json', '.swcrc', 'prisma.config.ts'].map((file) => join(root, file));
-unlessDone({ stamp: `${generated}/.stamp`, paths: [...sources('prisma'), ...configs] }, () =>
+const configs = ['package.json', '.swcrc', 'prisma.config.ts', 'scripts/bundle.mjs'].map((file) => join(root, file));
+await unlessDone({ stamp: `${generated}/.stamp`, paths: [...sources('prisma'), ...configs] }, () =>
   run('prisma/build/index.js', 'generate'),
 );
 if (!flags.has('--client-only')) {
   const paths = [...sources('apps'), ...sources('libs'), ...sources('prisma'), ...configs];
-  unlessDone({ stamp: 'dist/.stamp', paths, always: !flags.has('--if-changed') }, () =>
-    run('@swc/cli/bin/swc.js', 'apps', 'libs', '-d', 'dist', '--delete-dir-on-start', '--quiet'),
-  );
+  await unlessDone({ stamp: 'dist/.stamp', paths, always: !flags.has('--if-changed') }, async () => {
+    run('@swc/cli/bin/swc.js', 'apps', 'libs', '-d', 'dist', '--delete-dir-on-start', '--quiet');
+    const folder = join(root, 'dist');
+    await bundle({ entry: join(folder, 'apps/gateway/src/main.js'), folder, file: join(folder, 'gateway.js') });
+  });
 }

@@ -14,7 +14,7 @@ const ASK_AGAIN_MS = 20;
 const SETTLE_TIMEOUT_MS = 15_000;
 
 /** The gateway's entry point as this repository builds it. */
-export const OWN_GATEWAY = join(dist, 'apps/gateway/src/main.js');
+export const OWN_GATEWAY = join(dist, 'gateway.js');
 
 /**
  * Starts the upstream, the bare proxy and one gateway per entry point, ready for load.

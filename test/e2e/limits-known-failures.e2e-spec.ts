@@ -5,6 +5,7 @@ import { type Clock, RedisConnection } from '../../libs/runtime/src/index.js';
 import { eventually } from '../support/eventually.js';
 import { leavingCall } from '../support/leaving-client.js';
 import { TestRedis } from '../support/redis.js';
+import { PATIENCE_MS } from '../support/replicas.js';
 import { type Answer, call } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
 
@@ -39,8 +40,7 @@ describe('a limit of requests', () => {
     const secret = await limited({ requests_per_minute: 100 });
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => respond(secret)));
     expect(served(answers)).toBe(100);
-    // On a busy machine the gateway may turn some away because it has too much to do.
-    const others = answers.filter(({ status }) => ![200, 429, 503].includes(status));
+    const others = answers.filter(({ status }) => ![200, 429].includes(status));
     expect(others).toEqual([]);
   });
 
@@ -193,7 +193,7 @@ const NO_LIMITS = {
 };
 
 function limiterOf(redisUrl: string, name: string, clock: Clock) {
-  const redis = new RedisConnection(redisUrl, name);
+  const redis = new RedisConnection(redisUrl, name, Number(PATIENCE_MS));
   redis.onModuleInit();
   const shared = new SharedLimits(redis, clock);
   const limiter = new Limiter(clock, shared);

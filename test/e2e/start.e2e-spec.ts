@@ -102,7 +102,7 @@ describe('the first start, on nothing', () => {
     const database = await createDatabase();
     const gateway = await start(
       { DATABASE_URL: database.url, DATA_DIR: join(place, 'data'), DEMO: 'auto' },
-      join(place, 'dist/apps/gateway/src/main.js'),
+      join(place, 'dist/gateway.js'),
     );
     const [, key = ''] = /Demo API key +(\S+)/.exec(gateway.output()) ?? [];
     expect((await call(gateway.url, callBody('hello'), { secret: key })).status).toBe(200);

@@ -4,7 +4,7 @@ import { ThrottleCounts } from '../../apps/gateway/src/throttling/throttle-count
 import { eventually } from '../support/eventually.js';
 import { ADMIN_TOKEN, type TestGateway } from '../support/gateway.js';
 import { sendRaw } from '../support/raw-socket.js';
-import { Replicas } from '../support/replicas.js';
+import { PATIENCE_MS, Replicas } from '../support/replicas.js';
 import { TestRedis } from '../support/redis.js';
 import { type Answer, call, callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
@@ -160,7 +160,7 @@ describeWithRedis('replicas on one Redis', () => {
 
   it('count alone what they cannot count together, and fail nobody for it', async () => {
     const redis = await TestRedis.start();
-    const connections = ['one', 'other'].map((name) => new RedisConnection(redis.url, name));
+    const connections = ['one', 'other'].map((name) => new RedisConnection(redis.url, name, Number(PATIENCE_MS)));
     try {
       for (const connection of connections) connection.onModuleInit();
       await eventually('both connections', () => (connections.every(({ isReady }) => isReady) ? true : undefined));
@@ -185,7 +185,7 @@ describeWithRedis('replicas on one Redis', () => {
   });
 
   it('block for a time of its own, and forget behind it', async () => {
-    const connection = new RedisConnection(replicas.redis.url, 'spec');
+    const connection = new RedisConnection(replicas.redis.url, 'spec', Number(PATIENCE_MS));
     try {
       connection.onModuleInit();
       await eventually('a connection', () => (connection.isReady ? true : undefined));
@@ -210,8 +210,11 @@ describeWithRedis('replicas on one Redis', () => {
   });
 
   it('answer as ever while Redis is away', async () => {
-    await replicas.redis.kill('SIGKILL');
     const [first = ''] = replicas.gateways.map(({ url }) => url);
+    for (const send of [() => ask(first, 'wrong-token'), () => asStranger(first)]) {
+      await eventually('a refusal', async () => ((await send()).status === 429 ? true : undefined));
+    }
+    await replicas.redis.kill('SIGKILL');
     // What was counted together is still known.
     expect((await ask(first, 'wrong-token')).status).toBe(429);
     expect((await asStranger(first)).status).toBe(429);

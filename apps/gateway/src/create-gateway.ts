@@ -29,7 +29,7 @@ const CONNECTIONS_BEYOND_IN_FLIGHT = 2_000;
 /** Builds the gateway, ready to listen: database migrated, snapshots not yet loaded (that happens in `init`). */
 export async function createGateway(
   identity: GatewayIdentity,
-  { logLevel, inFlightMax }: Pick<Settings, 'logLevel' | 'inFlightMax'>,
+  { logLevel, inFlightMax, eventLoopDelayMsMax }: Pick<Settings, 'logLevel' | 'inFlightMax' | 'eventLoopDelayMsMax'>,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     forceCloseConnections: 'idle',
@@ -58,7 +58,11 @@ export async function createGateway(
   });
   showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
-  admitRequests(fastify, { metrics: app.get(GatewayMetrics), journal: app.get(RequestJournal), inFlightMax });
+  admitRequests(fastify, {
+    metrics: app.get(GatewayMetrics),
+    journal: app.get(RequestJournal),
+    limits: { inFlightMax, loopDelayMsMax: eventLoopDelayMsMax },
+  });
   const { server } = fastify;
   // A client may close its side behind its request (RFC 9112 §9.6); client-departure.ts tells it from one that has left.
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
@@ -80,10 +84,12 @@ function documentAdminApi(app: NestFastifyApplication): void {
     .setVersion('1')
     .addBearerAuth()
     .build();
-  const document = SwaggerModule.createDocument(app, config, {
-    operationIdFactory: (controller, method) =>
-      `${method}_${controller.replace(/(?:Admin)?Controller$/, '').toLowerCase()}`,
-  });
+  // Made when it is first asked for: no start waits for it.
+  const document = () =>
+    SwaggerModule.createDocument(app, config, {
+      operationIdFactory: (controller, method) =>
+        `${method}_${controller.replace(/(?:Admin)?Controller$/, '').toLowerCase()}`,
+    });
   SwaggerModule.setup('admin/docs', app, document, {
     jsonDocumentUrl: 'admin/v1/openapi.json',
     yamlDocumentUrl: 'admin/v1/openapi.yaml',

@@ -27,6 +27,7 @@ export interface GatewayIdentity {
   databaseUrl: string;
   /** null: replicas share nothing but the database */
   redisUrl: string | null;
+  redisTimeoutMs: number;
   /** What this replica is called among the others. */
   replicaId: string;
   /** 32 bytes */
@@ -66,12 +67,13 @@ export interface GatewayIdentity {
 @Module({})
 export class GatewayModule {
   static forRoot(identity: GatewayIdentity): DynamicModule {
-    const { databaseUrl, redisUrl, replicaId, masterKey, answerLimits, journal, upstreamPrivateCidrs } = identity;
+    const { databaseUrl, redisUrl, redisTimeoutMs, replicaId, masterKey, answerLimits, journal, upstreamPrivateCidrs } =
+      identity;
     return {
       module: GatewayModule,
       imports: [
         DatabaseModule.forRoot(databaseUrl),
-        RedisModule.forRoot(redisUrl, replicaId),
+        RedisModule.forRoot(redisUrl, replicaId, redisTimeoutMs),
         UpstreamsModule.forRoot(masterKey, upstreamPrivateCidrs),
         CompactionModule.forRoot(masterKey),
         AlertsModule.forRoot(masterKey),

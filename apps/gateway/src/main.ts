@@ -49,6 +49,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
     {
       databaseUrl: database.url,
       redisUrl: settings.redisUrl,
+      redisTimeoutMs: settings.redisTimeoutMs,
       replicaId: replicaIdOf(dataDir),
       masterKey,
       adminToken: adminToken.hash,

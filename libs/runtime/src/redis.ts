@@ -1,8 +1,6 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Redis } from 'ioredis';
 
-/** Commands that take longer are given up: whoever asks on the way of a request goes on without Redis. */
-const COMMAND_TIMEOUT_MS = 20;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A server that hangs while it is asked: its connection is closed, so that nobody waits for it any more. */
 const SILENCE_MS_MAX = 1_000;
@@ -10,7 +8,7 @@ const RETRY_DELAY_MS_MAX = 1_000;
 
 /**
  * The one connection to what replicas share. It is made in the background, and made again for as long as it takes: a Redis that
- * is away never keeps anybody from starting, and a command never waits for it, but fails at once (or after 20 ms when it hangs, see `inTime`).
+ * is away never keeps anybody from starting, and a command never waits for it, but fails at once, or after a short time when it hangs (see `inTime`).
  */
 export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   /** null: no REDIS_URL */
@@ -22,6 +20,8 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   constructor(
     url: string | null,
     readonly replicaId: string,
+    /** Commands that take longer are given up: whoever asks on the way of a request goes on without Redis. */
+    private readonly commandTimeoutMs = 20,
   ) {
     this.client = url === null ? null : this.open(url);
   }
@@ -32,14 +32,14 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * The answer to a command, or an error after 20 ms. An answer that has come counts, even when this process was too busy to read
+   * The answer to a command, or an error when it takes too long. An answer that has come counts, even when this process was too busy to read
    * it in time.
    */
   inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => setImmediate(() => reject(new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`))),
-        COMMAND_TIMEOUT_MS,
+        () => setImmediate(() => reject(new Error(`Redis did not answer within ${this.commandTimeoutMs} ms`))),
+        this.commandTimeoutMs,
       );
       answer.then(resolve, reject).finally(() => clearTimeout(timer));
     });

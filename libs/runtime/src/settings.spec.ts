@@ -43,6 +43,8 @@ describe('readSettings', () => {
     ['ADMIN_TOKEN', 'short'],
     ['OPENAI_BASE_URL', 'x'],
     ['MAX_IN_FLIGHT', '0'],
+    ['MAX_EVENT_LOOP_DELAY_MS', '5'],
+    ['REDIS_TIMEOUT_MS', '5000'],
     ['ADMIN_REQUESTS_PER_MINUTE', '0'],
     ['ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE', '1.5'],
     ['UNAUTHENTICATED_REQUESTS_PER_MINUTE', 'many'],

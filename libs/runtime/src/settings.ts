@@ -41,6 +41,11 @@ export const environment = z.object({
   OPENAI_API_KEY: headerValue.optional(),
   OPENAI_BASE_URL: httpUrl.optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' }).optional(),
+  REDIS_TIMEOUT_MS: z.coerce
+    .number({ error: 'must be a number of milliseconds' })
+    .min(1, 'must be at least 1')
+    .max(1_000, 'must be at most 1000')
+    .default(20),
   TOLLGATE_CONFIG: z.string().min(1).optional(),
   UPSTREAM_PRIVATE_CIDRS: z
     .string()
@@ -64,6 +69,11 @@ export const environment = z.object({
     .min(1, 'must be at least 1')
     .max(1_000_000, 'must be at most 1000000')
     .default(10_000),
+  MAX_EVENT_LOOP_DELAY_MS: z.coerce
+    .number({ error: 'must be a number of milliseconds' })
+    .min(20, 'must be at least 20')
+    .max(60_000, 'must be at most 60000')
+    .default(200),
   ADMIN_REQUESTS_PER_MINUTE: perMinute.default(6_000),
   ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: perMinute.default(300),
   UNAUTHENTICATED_REQUESTS_PER_MINUTE: perMinute.default(600),
@@ -91,6 +101,8 @@ export interface Settings {
   readonly databaseUrl: string | null;
   /** null: replicas share nothing but the database */
   readonly redisUrl: string | null;
+  /** How long a request may wait for Redis. */
+  readonly redisTimeoutMs: number;
   readonly dataDir: string;
   readonly masterKey: Buffer | null;
   /** The key that this database's secrets are sealed under, when `masterKey` is to take its place. */
@@ -101,6 +113,8 @@ export interface Settings {
   readonly upstreamPrivateCidrs: readonly string[];
   /** Data-plane requests that may run at once. */
   readonly inFlightMax: number;
+  /** How late a busy event loop may be before data-plane requests are turned away. */
+  readonly eventLoopDelayMsMax: number;
   /** Requests to the admin API from one address; the same without its token; those to the data plane without a valid key. */
   readonly adminRequestsPerMinute: number;
   readonly adminFailuresPerMinute: number;
@@ -141,6 +155,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     isLoopback,
     databaseUrl: data.DATABASE_URL ?? null,
     redisUrl: data.REDIS_URL ?? null,
+    redisTimeoutMs: data.REDIS_TIMEOUT_MS,
     dataDir: resolve(data.DATA_DIR),
     previousMasterKey: data.MASTER_KEY_PREVIOUS ? Buffer.from(data.MASTER_KEY_PREVIOUS, 'base64') : null,
     masterKey: data.MASTER_KEY ? Buffer.from(data.MASTER_KEY, 'base64') : null,
@@ -152,6 +167,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     upstreamPrivateCidrs:
       data.UPSTREAM_PRIVATE_CIDRS?.split(',').map((cidr) => cidr.trim()) ?? (isLoopback ? LOOPBACK_CIDRS : []),
     inFlightMax: data.MAX_IN_FLIGHT,
+    eventLoopDelayMsMax: data.MAX_EVENT_LOOP_DELAY_MS,
     adminRequestsPerMinute: data.ADMIN_REQUESTS_PER_MINUTE,
     adminFailuresPerMinute: data.ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE,
     strangerRequestsPerMinute: data.UNAUTHENTICATED_REQUESTS_PER_MINUTE,

@@ -1,18 +1,34 @@
-import { eventually } from '../../../../test/support/eventually.js';
 import { Admission, ADMISSION_LIMITS, type AdmissionLimits } from './admission.js';
+import type { LoadSample } from './process-load.js';
+
+const QUIET: LoadSample = { heapShare: 0.1, loopDelayMs: 10, loopBusyShare: 0.2 };
+const LATE: LoadSample = { ...QUIET, loopDelayMs: 300, loopBusyShare: 0.95 };
 
 let admission: Admission;
-afterEach(() => admission.stop());
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => {
+  admission.stop();
+  jest.useRealTimers();
+});
 
-function start(limits: Partial<AdmissionLimits> = {}): Admission {
-  admission = new Admission({ ...ADMISSION_LIMITS, inFlightMax: 10, sampleEveryMs: 30, ...limits });
+/** With what the process says of itself, sample by sample, and then the last again and again. */
+function start(limits: Partial<AdmissionLimits> = {}, samples: LoadSample[] = [QUIET]): Admission {
+  const load = {
+    start() {},
+    stop() {},
+    sample: () => (samples.length > 1 ? samples.shift() : samples[0]) as LoadSample,
+  };
+  admission = new Admission({ ...ADMISSION_LIMITS, inFlightMax: 10, loopDelayMsMax: 200, ...limits }, load);
   admission.start();
   return admission;
 }
 
-function block(ms: number): void {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
+/** What it thinks behind each of so many samples. */
+function overloads(count: number): (string | null)[] {
+  return Array.from({ length: count }, () => {
+    jest.advanceTimersByTime(ADMISSION_LIMITS.sampleEveryMs);
+    return admission.overload;
+  });
 }
 
 describe('Admission', () => {
@@ -31,40 +47,30 @@ describe('Admission', () => {
     expect(admission.refuses(2, false)).toBe('in_flight');
   });
 
-  it('turns everybody away while too much of the heap is in use', async () => {
-    start({ heapShareMax: 0 });
-    await eventually('a sample', () => admission.overload ?? undefined);
+  it('turns everybody away while too much of the heap is in use', () => {
+    start({}, [{ ...QUIET, heapShare: 0.9 }, QUIET]);
+    expect(overloads(1)).toEqual(['heap']);
     expect(admission.refuses(1, true)).toBe('heap');
     expect(admission.shed.heap).toBe(1);
+    expect(overloads(1)).toEqual([null]);
   });
 
-  it('turns everybody away while the event loop is late again and again, and no longer', async () => {
-    start({ loopDelayMsMax: 60, loopBusyShareMin: 0.3 });
-    await eventually('an overload', () => {
-      block(80);
-      return admission.overload ?? undefined;
-    });
+  it('turns everybody away while the event loop is late again and again, and no longer', () => {
+    start({}, [LATE, LATE, QUIET]);
+    expect(overloads(2)).toEqual([null, 'event_loop']);
     expect(admission.refuses(1, true)).toBe('event_loop');
-    await eventually('an end of it', () => admission.overload === null || undefined);
+    overloads(4);
+    expect(admission.overload).toBeNull();
     expect(admission.refuses(1, false)).toBeNull();
   });
 
-  it('does not take a loop that is kept waiting by others for one that has too much to do', async () => {
-    start({ loopDelayMsMax: 0, loopBusyShareMin: 0.9, sampleEveryMs: 10 });
-    let samples = 0;
-    await eventually('some samples', () => {
-      expect(admission.overload).toBeNull();
-      return ++samples > 5 || undefined;
-    });
+  it('does not take a loop that is kept waiting by others for one that has too much to do', () => {
+    start({}, [{ ...LATE, loopBusyShare: 0.5 }]);
+    expect(overloads(6)).toEqual([null, null, null, null, null, null]);
   });
 
-  it('forgives one pause', async () => {
-    start({ loopDelayMsMax: 200, loopBusyShareMin: 0, sampleEveryMs: 10 });
-    block(300);
-    let samples = 0;
-    await eventually('some samples', () => {
-      expect(admission.overload).toBeNull();
-      return ++samples > 5 || undefined;
-    });
+  it('forgives one pause', () => {
+    start({}, [LATE, QUIET]);
+    expect(overloads(6)).toEqual([null, null, null, null, null, null]);
   });
 });

@@ -1,5 +1,4 @@
-import { type EventLoopUtilization, type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
+import { ProcessLoad } from './process-load.js';
 
 /** When a process has enough to do. */
 export interface AdmissionLimits {
@@ -15,10 +14,9 @@ export interface AdmissionLimits {
   sampleEveryMs: number;
 }
 
-export const ADMISSION_LIMITS: Omit<AdmissionLimits, 'inFlightMax'> = {
+export const ADMISSION_LIMITS: Omit<AdmissionLimits, 'inFlightMax' | 'loopDelayMsMax'> = {
   sessionShare: 0.2,
   heapShareMax: 0.85,
-  loopDelayMsMax: 200,
   loopBusyShareMin: 0.9,
   sampleEveryMs: 500,
 };
@@ -27,7 +25,6 @@ export const ADMISSION_LIMITS: Omit<AdmissionLimits, 'inFlightMax'> = {
 export type ShedReason = 'in_flight' | 'heap' | 'event_loop' | 'journal';
 
 const SAMPLES = 4;
-const NANOSECONDS_PER_MS = 1e6;
 
 /**
  * Decides whether another request may begin. What it measures is measured in the background; asking costs a few comparisons.
@@ -36,19 +33,19 @@ const NANOSECONDS_PER_MS = 1e6;
 export class Admission {
   /** How many were turned away since the start. */
   readonly shed: Record<ShedReason, number> = { in_flight: 0, heap: 0, event_loop: 0, journal: 0 };
-  private readonly loopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: 10 });
   private sampler: NodeJS.Timeout | undefined;
   private readonly delaysMs: number[] = Array.from({ length: SAMPLES }, () => 0);
-  private utilizations: EventLoopUtilization[] = [];
   /** What of the process itself, its memory or its event loop, has too much to do. */
   overload: ShedReason | null = null;
 
-  constructor(private readonly limits: AdmissionLimits) {}
+  constructor(
+    private readonly limits: AdmissionLimits,
+    private readonly load: Pick<ProcessLoad, 'start' | 'stop' | 'sample'> = new ProcessLoad(SAMPLES),
+  ) {}
 
   /** Begins to measure: not before the process listens, as a start keeps it busy for a while. */
   start(): void {
-    this.utilizations = [performance.eventLoopUtilization()];
-    this.loopDelay.enable();
+    this.load.start();
     this.sampler = setInterval(() => this.sample(), this.limits.sampleEveryMs).unref();
   }
 
@@ -67,7 +64,7 @@ export class Admission {
 
   stop(): void {
     clearInterval(this.sampler);
-    this.loopDelay.disable();
+    this.load.stop();
   }
 
   private room(continuesSession: boolean): number {
@@ -75,25 +72,16 @@ export class Admission {
     return continuesSession ? inFlightMax : Math.ceil(inFlightMax * (1 - sessionShare));
   }
 
-  private sample(): void {
-    this.delaysMs.shift();
-    this.delaysMs.push(this.loopDelay.percentile(99) / NANOSECONDS_PER_MS);
-    this.loopDelay.reset();
-    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-    if (used / limit >= this.limits.heapShareMax) this.overload = 'heap';
-    else this.overload = this.isLoopLate() ? 'event_loop' : null;
-  }
-
   /**
-   * By the 99th percentile of the worst half-second but one of the last two seconds, as one pause alone is no overload; and
-   * only while the loop is really busy: on a crowded machine it is late without having too much to do.
+   * Late is the loop by the worst sample but one of the last four, as one pause alone is no overload; and only while it is really
+   * busy: on a crowded machine it is late without having too much to do.
    */
-  private isLoopLate(): boolean {
-    const now = performance.eventLoopUtilization();
-    this.utilizations.push(now);
-    if (this.utilizations.length > SAMPLES + 1) this.utilizations.shift();
-    const { utilization } = performance.eventLoopUtilization(now, this.utilizations[0]);
+  private sample(): void {
+    const { heapShare, loopDelayMs, loopBusyShare } = this.load.sample();
+    this.delaysMs.shift();
+    this.delaysMs.push(loopDelayMs);
     const [, second = 0] = this.delaysMs.toSorted((a, b) => b - a);
-    return second >= this.limits.loopDelayMsMax && utilization >= this.limits.loopBusyShareMin;
+    const isLate = second >= this.limits.loopDelayMsMax && loopBusyShare >= this.limits.loopBusyShareMin;
+    this.overload = heapShare >= this.limits.heapShareMax ? 'heap' : isLate ? 'event_loop' : null;
   }
 }

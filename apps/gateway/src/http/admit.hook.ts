@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { RequestJournal } from '@app/journal';
 import { errors } from '@app/protocol';
 import { byLabel, type GatewayMetrics } from '../health/gateway-metrics.js';
-import { Admission, ADMISSION_LIMITS } from './admission.js';
+import { Admission, ADMISSION_LIMITS, type AdmissionLimits } from './admission.js';
 import { isDataPlane } from './gateway-request.js';
 
 const RETRY_AFTER_SECONDS_MAX = 5;
@@ -10,15 +10,15 @@ const RETRY_AFTER_SECONDS_MAX = 5;
 export interface AdmitHookOptions {
   metrics: GatewayMetrics;
   journal: RequestJournal;
-  inFlightMax: number;
+  limits: Pick<AdmissionLimits, 'inFlightMax' | 'loopDelayMsMax'>;
 }
 
 /**
  * Turns data-plane requests away while the process has too much to do, before their bodies are read. Operators and health
  * checks are always answered.
  */
-export function admitRequests(fastify: FastifyInstance, { metrics, journal, inFlightMax }: AdmitHookOptions): void {
-  const admission = new Admission({ ...ADMISSION_LIMITS, inFlightMax });
+export function admitRequests(fastify: FastifyInstance, { metrics, journal, limits }: AdmitHookOptions): void {
+  const admission = new Admission({ ...ADMISSION_LIMITS, ...limits });
   showAdmission(admission, metrics);
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (!isDataPlane(request)) return done();

@@ -75,9 +75,11 @@ export class ThrottleCounts implements ThrottlerStorage {
     const rule = { ttlMs, limit, blockMs };
     let window = this.openWindow(windows, client);
     if (!window || window.hits <= limit) {
-      const shared = await this.countShared(`${PREFIX}${throttler}:${client}`, rule);
-      window = shared ?? this.countAlone(windows, client, rule);
-      windows.set(client, window);
+      const counting = this.countShared(`${PREFIX}${throttler}:${client}`, rule);
+      // What comes too late for this request is known to the next one.
+      counting?.then((late) => this.remember(windows, client, late)).catch(() => undefined);
+      window = (await this.inTime(counting)) ?? this.countAlone(windows, client, rule);
+      this.remember(windows, client, window);
     }
     const isBlocked = window.hits > limit;
     if (isBlocked) this.refused.set(throttler, (this.refused.get(throttler) ?? 0) + 1);
@@ -85,16 +87,26 @@ export class ThrottleCounts implements ThrottlerStorage {
     return { totalHits: window.hits, timeToExpire: seconds, isBlocked, timeToBlockExpire: isBlocked ? seconds : 0 };
   }
 
-  /** null: no answer in time */
-  private async countShared(key: string, { ttlMs, limit, blockMs }: Rule): Promise<Window | null> {
+  /** null: there is no Redis to ask */
+  private countShared(key: string, { ttlMs, limit, blockMs }: Rule): Promise<Window> | null {
     if (!this.countInRedis || !this.redis.isReady) return null;
+    const counted = this.countInRedis(key, ttlMs, limit, blockMs);
+    return counted.then(([hits, ms]) => ({ hits, endsAtMs: this.clock.monotonic() + ms }));
+  }
+
+  private async inTime(counting: Promise<Window> | null): Promise<Window | null> {
     try {
-      const [hits, ms] = await this.redis.inTime(this.countInRedis(key, ttlMs, limit, blockMs));
-      return { hits, endsAtMs: this.clock.monotonic() + ms };
+      return counting && (await this.redis.inTime(counting));
     } catch {
       // The connection tells the operator.
       return null;
     }
+  }
+
+  /** Answers may overtake each other: within a window a count never falls. */
+  private remember(windows: LRUCache<string, Window>, client: string, window: Window): void {
+    const known = this.openWindow(windows, client);
+    if (!known || known.hits < window.hits) windows.set(client, window);
   }
 
   private countAlone(windows: LRUCache<string, Window>, client: string, { ttlMs, limit, blockMs }: Rule): Window {
