@@ -2,11 +2,12 @@ import 'reflect-metadata';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from '@nestjs/common';
 import { CompactionSeal, readOlderKeys } from '@app/compaction';
 import { PrismaService } from '@app/database';
-import { readSettings, type Settings, SettingsError } from '@app/runtime';
+import { readSettings, scrub, type Settings, SettingsError } from '@app/runtime';
 import { createGateway } from './create-gateway.js';
 import { banner } from './start/banner.js';
 import { migrate, openDatabase } from './start/database.js';
@@ -130,6 +131,11 @@ function urlOf(app: NestFastifyApplication, host: string): string {
 }
 
 const started = new Started();
+// What nobody has caught ends the process as ever, but not without the scrubber: Node would print the error as it is.
+process.on('uncaughtException', (error) => {
+  console.error(scrub(inspect(error)));
+  process.exit(1);
+});
 try {
   const settings = readSettings(process.env);
   started.isPublic = !settings.isLoopback;
@@ -142,7 +148,7 @@ try {
 
 async function refuse(error: unknown): Promise<void> {
   const isExpected = error instanceof StartupError || error instanceof SettingsError;
-  console.error(isExpected ? `tollgate: ${error.message}` : error);
+  console.error(scrub(isExpected ? `tollgate: ${error.message}` : inspect(error)));
   await started.stopAll();
   process.exit(1);
 }

@@ -1,3 +1,4 @@
+import { scrub } from '@app/runtime';
 import { AddressDeniedError, addressRefusal, type AddressPolicy, makeUpstreamPool } from '@app/upstreams';
 
 /** How one attempt went. */
@@ -5,7 +6,7 @@ export interface WebhookAnswer {
   readonly status: number | null;
   /** One line on what went wrong; null: it was delivered. */
   readonly problem: string | null;
-  /** The beginning of what was answered. */
+  /** The beginning of what was answered, scrubbed. */
   readonly answer: string | null;
 }
 
@@ -93,5 +94,5 @@ async function beginningOf(answer: AsyncIterable<Buffer> & { destroy(): unknown 
     .toString('utf8')
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
-  return text === '' ? null : text.slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
+  return text === '' ? null : scrub(text).slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
 }

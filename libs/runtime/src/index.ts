@@ -6,5 +6,6 @@ export { RedisConnection } from './redis.js';
 export { RedisModule } from './redis.module.js';
 export { readSettings, type Settings, SettingsError } from './settings.js';
 export { RuntimeModule } from './runtime.module.js';
+export { scrub } from './scrub.js';
 export { SecretBox } from './secret-box.js';
 export { newId, timeOfId } from './time-ordered-id.js';

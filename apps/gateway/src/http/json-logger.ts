@@ -1,5 +1,6 @@
 import type { LoggerService, LogLevel } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
+import { scrub } from '@app/runtime';
 
 /** Parts of Nest whose every step at start is news to nobody. */
 const TALKATIVE = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
@@ -54,13 +55,4 @@ export class JsonLogger implements LoggerService {
       message instanceof Error ? message.message : typeof message === 'string' ? message : JSON.stringify(message);
     this.pino[level](fields, scrub(text));
   }
-}
-
-/** Strikes out what looks like a key, a token or a password in a URL. */
-export function scrub(text: string): string {
-  return text
-    .replaceAll(/\b(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]{8,}/g, '$1…')
-    .replaceAll(/\b(bearer) +\S+/gi, '$1 …')
-    .replaceAll(/(\w+:\/\/[^\s:/@]+):[^\s@]+@/g, '$1:…@')
-    .replaceAll(/\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g, 'eyJ…');
 }

@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { RequestRecord } from '@app/journal';
 import { type ResponseCall, rewriteCall } from '@app/protocol';
+import { scrub } from '@app/runtime';
 import type { Candidate } from '@app/upstreams';
-import { scrub } from '../http/json-logger.js';
 import { forwardedHeaders } from '../responses/passed-headers.js';
 import { isClientMistake } from '../responses/attempt-failures.js';
 

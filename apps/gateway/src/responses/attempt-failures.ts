@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
+
 import { errors, type GatewayError, type ResponseSummary, type TerminalEvent } from '@app/protocol';
+import { scrub } from '@app/runtime';
 import type { AttemptFailure, TransportError } from '@app/upstreams';
-import { scrub } from '../http/json-logger.js';
 
 /** A longer wait would freeze Codex, which obeys without a cap (codex-cli.md §6). */
 const RETRY_AFTER_SECONDS_MAX = 30;
