@@ -18,7 +18,7 @@ import { startTwinScene, type TwinScene } from '../support/twin-scene.js';
 
 const FAILOVER_MS_MAX = 200;
 /** Lifecycle events are held back no longer than this, and what a busy machine adds. */
-const HOLD_MS_MAX = 500 + 400;
+const HOLD_MS_MAX = 500 + 3_000;
 
 let scene: TwinScene;
 

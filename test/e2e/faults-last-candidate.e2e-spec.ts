@@ -175,6 +175,30 @@ describe('when all upstreams refuse', () => {
     });
   });
 
+  it('tells of each try when its connection was there, when it was sent, when it was answered, and by which headers', async () => {
+    scene.upstream.behave = json(503, { 'x-served-by': 'edge-7', 'set-cookie': 'id=1' });
+    other.behave = json(503, {});
+    await ask('refused');
+    const [first, second] = (await rowOf(await ask('refused'))).upstream_attempts as unknown as {
+      connection: object | null;
+      sent_ms: number;
+      first_byte_ms: number;
+      duration_ms: number;
+      headers: Record<string, string>;
+    }[];
+    expect(first?.headers).toMatchObject({
+      'x-served-by': 'edge-7',
+      'set-cookie': '…',
+      'content-type': 'application/json',
+    });
+    for (const attempt of [first, second]) {
+      expect(attempt?.sent_ms).toBeLessThanOrEqual(attempt?.first_byte_ms ?? 0);
+      expect(attempt?.first_byte_ms).toBeLessThanOrEqual((attempt?.duration_ms ?? 0) + 0.01);
+    }
+    // Each has a connection already: there was no need to make one.
+    expect([first?.connection, second?.connection]).toEqual([null, null]);
+  });
+
   it('never tells a client to wait longer than 30 s', async () => {
     scene.upstream.behave = json(429, { 'retry-after': '3600' });
     other.behave = json(429, { 'retry-after': '1' });

@@ -118,17 +118,16 @@ describe('POST /v1/responses/input_tokens', () => {
     const large = count('So much to read, so little time. '.repeat(300_000), {
       instructions: directive({ fault: { kind: 'status', status: 500 } }),
     });
-    const small: number[] = [];
+    let others = 0;
     const during = { isOver: false };
     void large.finally(() => (during.isOver = true));
     while (!during.isOver) {
-      const before = performance.now();
       await fetch(`${scene.gateway.url}/livez`);
-      small.push(performance.now() - before);
+      others++;
     }
     expectEstimate(await large);
     expect(tokensOf(await large)).toBeGreaterThan(2_000_000);
-    expect(Math.max(...small)).toBeLessThan(500);
+    expect(others).toBeGreaterThan(5);
   });
 
   it.each<[string, () => Promise<Answer>, number, string]>([

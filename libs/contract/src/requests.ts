@@ -41,6 +41,11 @@ export type ExportRequestsQuery = z.infer<typeof ExportRequestsQuery>;
 
 const text = z.string().nullable();
 const count = z.int().nullable();
+const ms = z.number().nullable();
+
+const Connection = z
+  .object({ dns_ms: ms, tcp_ms: ms, tls_ms: ms })
+  .meta({ description: 'null in each: there was no such part, as with the name of an address' });
 
 const Compaction = z
   .object({
@@ -118,7 +123,15 @@ export const Request = z
           upstream_name: z.string(),
           status: z.int().nullable(),
           problem: text,
+          connection: Connection.nullable().meta({
+            description: 'Of a connection that was made for it; null: it had one',
+          }),
+          sent_ms: ms.meta({ description: 'When the request began to go out; null: it never did' }),
+          first_byte_ms: ms.meta({ description: 'When the head of the answer came' }),
           duration_ms: z.number(),
+          headers: z.record(z.string(), z.string()).meta({
+            description: 'Of a good answer those that tell of the provider; of another all, secrets struck out',
+          }),
         }),
       )
       .meta({ description: 'Every try of an upstream, in order' }),

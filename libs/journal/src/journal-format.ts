@@ -1,6 +1,7 @@
 import { formatMultiplier } from '@app/models';
 import type { RequestRecord } from './request-record.js';
-import { type Cell, COLUMN_NAMES, type RequestRow, storable, toCells } from './request-row.js';
+import { type Cell, COLUMN_NAMES, type RequestRow, toCells } from './request-row.js';
+import { storable } from './storable.js';
 
 const FORMAT = 1;
 const HTTP_OK = 200;

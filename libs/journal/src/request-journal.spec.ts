@@ -10,6 +10,8 @@ import { RequestRecord } from './request-record.js';
 import { type Cell, COLUMN_NAMES, type RequestRow } from './request-row.js';
 import { RecordBuffer, RecordKind } from './segment-format.js';
 
+const NEVER_SENT = { connection: null, sentMs: null, firstByteMs: null, headers: null };
+
 const MB = 1024 * 1024;
 const USAGE = { inputTokens: 7, cachedTokens: 1, cacheWriteTokens: 0, outputTokens: 3, reasoningTokens: 2 };
 const SUMMARY = {
@@ -50,7 +52,7 @@ function begin(journal: RequestJournal): RequestRecord {
 }
 
 function ask(record: RequestRecord, inputTokens = 5): void {
-  record.attempts = [{ upstreamId: '', upstreamName: 'u', status: 200, problem: null, durationMs: 1 }];
+  record.attempts = [{ upstreamId: '', upstreamName: 'u', status: 200, problem: null, durationMs: 1, ...NEVER_SENT }];
   record.noteAsked({ ...USAGE, inputTokens, outputTokens: 0 }, null);
 }
 

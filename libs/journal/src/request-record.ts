@@ -21,13 +21,22 @@ export type RequestKind =
 /** What became of the upstream when the client left before the end. */
 export type ClientLeftAction = 'cancelled' | 'drained' | 'drain_capped';
 
-/** One try of an upstream. */
+/** One try of an upstream; times are since it began. */
 export interface UpstreamAttempt {
   readonly upstreamId: string;
   readonly upstreamName: string;
   readonly status: number | null;
   readonly problem: string | null;
+  /** Of a connection that was made for it. */
+  readonly connection: {
+    readonly dnsMs: number | null;
+    readonly tcpMs: number | null;
+    readonly tlsMs: number | null;
+  } | null;
+  readonly sentMs: number | null;
+  readonly firstByteMs: number | null;
   readonly durationMs: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>> | null;
 }
 
 /** What became of a compaction, or of the one that a response needed. */

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { formatMultiplier } from '@app/models';
-import { scrub } from '@app/runtime';
 import { outcomeOf } from './outcome.js';
-import type { CompactionNote, RequestRecord, UpstreamAttempt } from './request-record.js';
+import type { CompactionNote, RequestRecord } from './request-record.js';
+import { roundMs, storable } from './storable.js';
+import { type AttemptCell, toAttemptCell } from './attempt-cell.js';
 
 /** A row of request_log, as the database has it. */
 export interface RequestRow {
@@ -67,15 +68,6 @@ export interface CompactionCell {
   items_after: number | null;
   chunks: number | null;
   request_id: string | null;
-}
-
-/** One try of an upstream, as the database has it. */
-export interface AttemptCell {
-  upstream_id: string;
-  upstream_name: string;
-  status: number | null;
-  problem: string | null;
-  duration_ms: number;
 }
 
 /** Column types of a batch insert, in the table's order. */
@@ -213,7 +205,8 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     response_id: storable(record.responseId, 256),
     upstream_request_id: storable(record.upstreamRequestId, 256),
     client_request_id: storable(record.clientRequestId, 128),
-    upstream_attempts: record.attempts.length === 0 ? null : record.attempts.map(toAttemptCell),
+    upstream_attempts:
+      record.attempts.length === 0 ? null : record.attempts.map((attempt) => toAttemptCell(attempt, record)),
     keep_alives: record.keepAlives,
     client_left_action: record.clientLeftAction,
     last_event: record.lastEvent,
@@ -223,16 +216,6 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     base_cost_nano_usd: record.baseCostNanoUsd === null ? null : String(record.baseCostNanoUsd),
     price_multiplier: record.priceMultiplier === null ? null : formatMultiplier(record.priceMultiplier),
     priced_calls: record.pricedCalls,
-  };
-}
-
-function toAttemptCell({ upstreamId, upstreamName, status, problem, durationMs }: UpstreamAttempt): AttemptCell {
-  return {
-    upstream_id: upstreamId,
-    upstream_name: upstreamName,
-    status,
-    problem: storable(problem, 300),
-    duration_ms: roundMs(durationMs),
   };
 }
 
@@ -249,25 +232,10 @@ function toCompactionCell(note: CompactionNote): CompactionCell {
   };
 }
 
-/**
- * A text that came from outside as the log may keep it: short, with what looks like a secret struck out, and without NUL and lone
- * surrogates, as PostgreSQL stores neither: one such text would make it refuse the whole batch.
- */
-export function storable(outside: string | null, lengthMax: number): string | null {
-  // Cut behind the scrubber, which would not know half a secret.
-  const text = outside && scrub(outside.length > 2 * lengthMax ? outside.slice(0, 2 * lengthMax) : outside);
-  if (text === null || (text.length <= lengthMax && text.isWellFormed() && !text.includes('\0'))) return text;
-  return text.slice(0, lengthMax).replaceAll('\0', '\uFFFD').toWellFormed();
-}
-
 /** The same for every text inside a value that becomes JSON. */
 function storableJson(value: unknown): object | null {
   if (value === null || value === undefined) return null;
   return JSON.parse(JSON.stringify(value), (_, part: unknown) =>
     typeof part === 'string' ? storable(part, 2_000) : part,
   ) as object;
-}
-
-function roundMs(ms: number): number {
-  return Math.round(ms * 100) / 100;
 }

@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { GatewayError } from '@app/protocol';
+import type { ConnectionTimings } from './connection-timings.js';
 
 /** What a try of an upstream came to, when it did not come to an answer. */
 export interface AttemptFailure {
@@ -24,11 +26,19 @@ export interface AttemptFailure {
   readonly event: { readonly code: string; readonly message: string };
 }
 
-/** One try of an upstream, as the log tells it. */
+/** One try of an upstream, as the log tells it. Times are in milliseconds since the try began. */
 export interface AttemptReport {
   readonly upstreamId: string;
   readonly upstreamName: string;
   status: number | null;
   problem: string | null;
+  /** What it took to make the connection; null: one was there already. */
+  connection: ConnectionTimings | null;
+  /** When the request began to go out; null: it never did. */
+  sentMs: number | null;
+  /** When the head of the answer came. */
+  firstByteMs: number | null;
   durationMs: number;
+  /** Of the answer, as it came: what of it may be kept is for the log to say. */
+  headers: IncomingHttpHeaders | null;
 }

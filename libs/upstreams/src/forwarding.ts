@@ -159,6 +159,7 @@ export class Forwarding {
       const body = this.call.bodyFor(candidate);
       const path = upstream.path + route;
       upstream.pool.dispatch({ origin: upstream.origin, method, path, headers, body }, attempt);
+      attempt.noteDispatched();
     } catch (error) {
       // A pool that was closed by a change of configuration refuses by throwing.
       attempt.onResponseError(null, error as TransportError);
@@ -172,6 +173,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   wasSent = false;
   private controller: Dispatcher.DispatchController | null = null;
   private isOver = false;
+  private isWaiting = false;
   private readonly startedAtMs: number;
 
   constructor(
@@ -186,9 +188,18 @@ class Attempt implements Dispatcher.DispatchHandler {
       upstreamName: upstream.name,
       status: null,
       problem: null,
+      connection: null,
+      sentMs: null,
+      firstByteMs: null,
       durationMs: 0,
+      headers: null,
     };
     upstream.health.noteStarted(this.startedAtMs);
+  }
+
+  /** Called behind the dispatch: one that has not gone out by then waits for a connection. */
+  noteDispatched(): void {
+    this.isWaiting = !this.wasSent;
   }
 
   pause(): void {
@@ -218,7 +229,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   abandon(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.report.durationMs = Math.round((this.monotonicNow() - this.startedAtMs) * 10) / 10;
+    this.report.durationMs = this.monotonicNow() - this.startedAtMs;
     this.upstream.health.noteEnded();
     this.controller?.abort(HUNG_UP);
   }
@@ -226,8 +237,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
     // The client may have left while the connection was being made.
-    if (this.isOver) controller.abort(HUNG_UP);
-    else this.wasSent = true;
+    if (this.isOver) return controller.abort(HUNG_UP);
+    this.wasSent = true;
+    this.report.sentMs = this.monotonicNow() - this.startedAtMs;
+    // One that had to wait goes out on a connection that was made for it, or on one that was given back meanwhile.
+    if (this.isWaiting) this.report.connection = this.upstream.pool.takeNewest();
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
@@ -235,6 +249,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     controller.rawHeaders = null;
     if (status < 200 || this.isOver) return;
     this.report.status = status;
+    this.report.firstByteMs = this.monotonicNow() - this.startedAtMs;
+    this.report.headers = headers;
     this.sink.onHead(status, headers);
   }
 

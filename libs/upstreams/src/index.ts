@@ -1,4 +1,5 @@
 export type { AttemptFailure, AttemptReport } from './attempt-failure.js';
+export type { ConnectionTimings } from './connection-timings.js';
 export { AddressDeniedError, AddressPolicy } from './address-policy.js';
 export { type AnswerSink, Forwarding, type ForwardedCall, type TransportError } from './forwarding.js';
 export { addressRefusal, checkBaseUrl, checkProxyUrl } from './base-url.js';

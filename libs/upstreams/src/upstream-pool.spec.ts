@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import type { Pool } from 'undici';
 import { AddressPolicy } from './address-policy.js';
-import { makeUpstreamPool, type UpstreamPoolOptions } from './upstream-pool.js';
+import { makeUpstreamPool, type UpstreamPool, type UpstreamPoolOptions } from './upstream-pool.js';
 
 const LOOPBACK = '127.0.0.1/32';
 const undo: (() => unknown)[] = [];
@@ -32,15 +32,13 @@ function policyWith(names: Record<string, string[][]>, asked: string[] = []): Ad
     const answers = names[host] ?? [];
     const addresses = answers.length > 1 ? answers.shift() : answers[0];
     if (!addresses) return callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), []);
-    callback(
-      null,
-      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    );
+    const found = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+    process.nextTick(callback, null, found); // as any resolver: never at once
   };
   return new AddressPolicy([LOOPBACK], lookup as never);
 }
 
-function pool(options: Partial<UpstreamPoolOptions> & { origin: string }): Pool {
+function pool(options: Partial<UpstreamPoolOptions> & { origin: string }): UpstreamPool {
   const made = makeUpstreamPool({
     policy: policyWith({}),
     isDemo: false,
@@ -62,6 +60,21 @@ async function get(from: Pool): Promise<{ status: number; text: string }> {
 const DENIED = { code: 'ERR_ADDRESS_DENIED' };
 
 describe('an upstream’s connections', () => {
+  it('tell once how long it took to make a new one, part by part', async () => {
+    const server = createHttpServer((_, response) => response.end('ok'));
+    const { port } = await listen(server);
+    const policy = policyWith({ 'model.test': [['127.0.0.1']] });
+    const byName = pool({ origin: `http://model.test:${port}`, policy });
+    await get(byName);
+    const made = byName.takeNewest();
+    expect(made).toEqual({ dnsMs: expect.any(Number), tcpMs: expect.any(Number), tlsMs: null });
+    for (const ms of [made?.dnsMs, made?.tcpMs]) expect(ms).toBeGreaterThanOrEqual(0);
+    expect(byName.takeNewest()).toBeNull();
+    const byAddress = pool({ origin: `http://127.0.0.1:${port}`, policy });
+    await get(byAddress);
+    expect(byAddress.takeNewest()).toEqual({ dnsMs: null, tcpMs: expect.any(Number), tlsMs: null });
+  });
+
   it('are not made to a denied address, whether it is in the URL or behind a name', async () => {
     const { port, sockets } = await listen(createServer());
     const nothingOpened = new AddressPolicy([]);

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { holdWhileWriting } from '@app/runtime';
 import { AddressDeniedError, type AddressPolicy } from './address-policy.js';
 import { hostOf, serviceOf } from './base-url.js';
+import { type ConnectionTimings, timingsOf, watchConnecting } from './connection-timings.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Reasoning may take long before the first byte; Codex itself waits for ever (codex-cli.md §3). */
@@ -27,11 +28,27 @@ export interface UpstreamPoolOptions {
   readonly httpProxy: string | null;
 }
 
+/** The connections to one upstream, and how long the newest took to make. */
+export class UpstreamPool extends Pool {
+  private newest: ConnectionTimings | null = null;
+
+  noteConnected(timings: ConnectionTimings): void {
+    this.newest = timings;
+  }
+
+  /** Of a connection that no request has gone out on before; told once, to whoever has waited for one. */
+  takeNewest(): ConnectionTimings | null {
+    const timings = this.newest;
+    this.newest = null;
+    return timings;
+  }
+}
+
 /**
  * The connections to one upstream. Each is checked against the address policy before it is made; one that is denied fails
  * with `ERR_ADDRESS_DENIED`, as if the upstream could not be reached. Redirects are not followed.
  */
-export function makeUpstreamPool(options: UpstreamPoolOptions): Pool {
+export function makeUpstreamPool(options: UpstreamPoolOptions): UpstreamPool {
   const { origin, isDemo, httpProxy } = options;
   const policy = isDemo ? options.policy.forSimulator() : options.policy;
   const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
@@ -39,19 +56,23 @@ export function makeUpstreamPool(options: UpstreamPoolOptions): Pool {
     httpProxy === null
       ? directConnector(policy, new URL(origin), timeoutMs)
       : tunnelConnector(policy, new URL(origin), new URL(httpProxy), timeoutMs);
-  return new Pool(origin, {
-    connect: (target, callback) =>
+  const pool = new UpstreamPool(origin, {
+    connect: (target, callback) => {
+      const begunMs = performance.now();
       connect(target, (...[error, socket]) => {
         if (error) return callback(error, null);
         holdWhileWriting(socket);
+        pool.noteConnected(timingsOf(socket, begunMs, performance.now()));
         return callback(null, socket);
-      }),
+      });
+    },
     headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     bodyTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // An answer that nobody asked for closes the connection, so it can never be taken for that of the next request.
     pipelining: 1,
   });
+  return pool;
 }
 
 function directConnector(policy: AddressPolicy, target: URL, timeoutMs: number): buildConnector.connector {
@@ -64,7 +85,7 @@ function directConnector(policy: AddressPolicy, target: URL, timeoutMs: number):
   return (options, callback) => {
     // Node asks `lookup` for names only.
     const refusal = policy.refusalOfHost(service, options.hostname);
-    if (refusal === null) connect(options, callback);
+    if (refusal === null) watchConnecting(connect(options, callback) as unknown as Socket);
     else process.nextTick(callback, denied(options.hostname, refusal), null);
   };
 }

@@ -1,6 +1,6 @@
-import type { Pool } from 'undici';
 import type { MemberOverride } from '@app/protocol';
 import type { UpstreamHealth } from './upstream-health.js';
+import type { UpstreamPool } from './upstream-pool.js';
 
 /** `codex` upstreams keep no responses: every call to them carries `store: false`. */
 export type UpstreamKind = 'openai' | 'codex';
@@ -39,7 +39,7 @@ export interface Upstream {
   readonly isDemo: boolean;
   /** Where its share of the sessions lies; the same on every replica. */
   readonly seed: number;
-  readonly pool: Pool;
+  readonly pool: UpstreamPool;
   readonly health: UpstreamHealth;
 }
 

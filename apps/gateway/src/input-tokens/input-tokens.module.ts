@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { RuntimeModule } from '@app/runtime';
 import { TokenEstimateModule } from '@app/token-estimate';
 import { ModelRoutesModule } from '../models/model-routes.module.js';
 import { InputTokensController } from './input-tokens.controller.js';
@@ -6,7 +7,7 @@ import { InputTokens } from './input-tokens.js';
 import { UpstreamCount } from './upstream-count.js';
 
 @Module({
-  imports: [ModelRoutesModule, TokenEstimateModule],
+  imports: [ModelRoutesModule, RuntimeModule, TokenEstimateModule],
   controllers: [InputTokensController],
   providers: [InputTokens, UpstreamCount],
 })

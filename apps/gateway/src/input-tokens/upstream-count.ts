@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { RequestRecord } from '@app/journal';
 import { type ResponseCall, rewriteCall } from '@app/protocol';
-import { scrub } from '@app/runtime';
-import type { Candidate } from '@app/upstreams';
+import { Clock, scrub } from '@app/runtime';
+import type { AttemptReport, Candidate } from '@app/upstreams';
 import { forwardedHeaders } from '../responses/passed-headers.js';
 import { isClientMistake } from '../responses/attempt-failures.js';
 
@@ -28,6 +28,8 @@ export interface UpstreamAnswer {
 export class UpstreamCount {
   private readonly without = new LRUCache<string, true>({ max: UPSTREAMS_MAX, ttl: MISSING_FOR_MS });
 
+  constructor(private readonly clock: Clock) {}
+
   /**
    * The upstream's count, or its refusal of the request; null when there is none to be had, for which the record then holds
    * the reason.
@@ -41,8 +43,19 @@ export class UpstreamCount {
     record: RequestRecord,
   ): Promise<UpstreamAnswer | null> {
     if (this.without.has(upstream.id)) return null;
-    const attempt = { upstreamId: upstream.id, upstreamName: upstream.name, status: null as number | null };
-    record.attempts = [{ ...attempt, problem: null, durationMs: 0 }];
+    const attempt: AttemptReport = {
+      upstreamId: upstream.id,
+      upstreamName: upstream.name,
+      status: null,
+      problem: null,
+      connection: null,
+      sentMs: null,
+      firstByteMs: null,
+      durationMs: 0,
+      headers: null,
+    };
+    record.attempts = [attempt];
+    const startedAtMs = this.clock.monotonic();
     record.upstreamId = upstream.id;
     record.upstreamName = upstream.name;
     record.noteAsked(null, null);
@@ -64,6 +77,9 @@ export class UpstreamCount {
       });
       const { statusCode: status } = answer;
       record.upstreamStatus = status;
+      attempt.status = status;
+      attempt.firstByteMs = this.clock.monotonic() - startedAtMs;
+      attempt.headers = answer.headers;
       const body = await readWhole(answer.body);
       const said = parsed(body);
       if (isCount(status, said) || isRefusal(status, said)) return { status, body };
@@ -71,7 +87,10 @@ export class UpstreamCount {
       record.errorMessage = `estimated: the upstream answered ${status}`;
     } catch (error) {
       const { code, name, message } = error as Error & { code?: string };
-      record.errorMessage = scrub(`estimated: ${code ?? name}: ${message}`);
+      attempt.problem = scrub(`${code ?? name}: ${message}`);
+      record.errorMessage = `estimated: ${attempt.problem}`;
+    } finally {
+      attempt.durationMs = this.clock.monotonic() - startedAtMs;
     }
     return null;
   }
