@@ -6,3 +6,4 @@ export { Prisma } from './generated/client.js';
 export { applyMigrations } from './migrations.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
 export { readSetting, writeSetting } from './settings-table.js';
+export { StoredSettings } from './stored-settings.js';

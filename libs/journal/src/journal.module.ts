@@ -1,7 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock, RuntimeModule } from '@app/runtime';
 import type { JournalOptions } from './journal-writer.js';
-import { PartitionKeeper } from './partition-keeper.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
@@ -19,7 +18,6 @@ export class JournalModule {
         { provide: RequestJournal, useFactory: (clock: Clock) => new RequestJournal(options, clock), inject: [Clock] },
         RequestLog,
         RequestSearch,
-        PartitionKeeper,
         Repricing,
       ],
       exports: [Repricing, RequestJournal, RequestLog, RequestSearch],

@@ -4,6 +4,7 @@ import { KeysModule } from '@app/keys';
 import { LedgerModule } from '@app/ledger';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
+import { StorageModule } from '@app/storage';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
 import { BalancesController } from './balances.controller.js';
@@ -20,7 +21,7 @@ import { UsageController } from './usage.controller.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [GroupsModule, KeysModule, LedgerModule, ModelsModule, RuntimeModule, UsageModule],
+  imports: [GroupsModule, KeysModule, LedgerModule, ModelsModule, RuntimeModule, StorageModule, UsageModule],
   controllers: [
     KeysController,
     GroupsController,
