@@ -1,3 +1,4 @@
+export { type ErasureRow, Erasures, type ErasureSubject } from './erasures.js';
 export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
 export { type JournalOptions } from './journal-writer.js';

@@ -1,5 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock, RuntimeModule } from '@app/runtime';
+import { ErasureJob } from './erasure-job.js';
+import { Erasures } from './erasures.js';
 import type { JournalOptions } from './journal-writer.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
@@ -19,8 +21,10 @@ export class JournalModule {
         RequestLog,
         RequestSearch,
         Repricing,
+        ErasureJob,
+        Erasures,
       ],
-      exports: [Repricing, RequestJournal, RequestLog, RequestSearch],
+      exports: [Erasures, Repricing, RequestJournal, RequestLog, RequestSearch],
     };
   }
 }

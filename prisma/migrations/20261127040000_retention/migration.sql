@@ -78,3 +78,19 @@ SELECT "partition_by_month"('usage_hours', 'starts_at', (
 ));
 
 DROP FUNCTION "partition_by_month"(TEXT, TEXT, TEXT);
+
+-- Whose personal data is taken out of the request log. A job works it off, and comes back for rows that were still on their way.
+CREATE TABLE "erasures" (
+    "id" UUID NOT NULL,
+    "subject_kind" TEXT NOT NULL,
+    "subject" TEXT,
+    "state" TEXT NOT NULL DEFAULT 'running',
+    "rows" BIGINT NOT NULL DEFAULT 0,
+    "erased_until" TIMESTAMPTZ(3),
+    "next_run_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "first_finished_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "erasures_pkey" PRIMARY KEY ("id"),
+    CONSTRAINT "erasures_subject_kind_check" CHECK ("subject_kind" IN ('key', 'group', 'session'))
+);

@@ -8,6 +8,7 @@ import { StorageModule } from '@app/storage';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
 import { BalancesController } from './balances.controller.js';
+import { ErasuresController } from './erasures.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
@@ -34,6 +35,7 @@ import { WebhooksController } from './webhooks.controller.js';
     RequestsController,
     UsageController,
     SettingsController,
+    ErasuresController,
     AlertsController,
     WebhooksController,
   ],
