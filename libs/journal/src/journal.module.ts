@@ -6,7 +6,9 @@ import type { JournalOptions } from './journal-writer.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
+import { RequestReports } from './request-reports.js';
 import { RequestSearch } from './request-search.js';
+import { SessionSearch } from './session-search.js';
 
 /** The request log and its journal. Configured once, at the composition root. */
 @Module({})
@@ -20,11 +22,13 @@ export class JournalModule {
         { provide: RequestJournal, useFactory: (clock: Clock) => new RequestJournal(options, clock), inject: [Clock] },
         RequestLog,
         RequestSearch,
+        RequestReports,
+        SessionSearch,
         Repricing,
         ErasureJob,
         Erasures,
       ],
-      exports: [Erasures, Repricing, RequestJournal, RequestLog, RequestSearch],
+      exports: [Erasures, Repricing, RequestJournal, RequestLog, RequestSearch, RequestReports, SessionSearch],
     };
   }
 }
