@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import type { Erasure, Request, Usage } from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import type { Issued } from '../support/admin-client.js';
 import { eventually } from '../support/eventually.js';
+import { temporaryFolder, TestGateway } from '../support/gateway.js';
 import { call, callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
 
@@ -62,7 +64,7 @@ async function textOfRows(): Promise<string> {
 }
 
 describe('an erasure of a key', () => {
-  it('takes what is personal from its rows and from those still on their way, and changes no total', async () => {
+  it('takes what is personal from its rows and from those still on their way, not from later ones, and changes no total', async () => {
     const { gateway } = scene;
     const [erased, other] = await Promise.all([gateway.admin.issueKey(), gateway.admin.issueKey()]);
     const answers = await Promise.all([
@@ -82,14 +84,12 @@ describe('an erasure of a key', () => {
     expect(rows[0]).toMatchObject({ client: `${PERSON}/1.0`, session_id: `${PERSON}-session`, client_ip: '127.0.0.1' });
     const onItsWay = send(erased, { first_delay_ms: 1_500 });
     await eventually('the slow call at the upstream', async () =>
-      (await (await fetch(`${gateway.url}/metrics`)).text()).includes('tollgate_requests_in_flight 1')
-        ? true
-        : undefined,
+      (await gateway.metric('tollgate_requests_in_flight')) === 1 ? true : undefined,
     );
 
     const before = await totals();
     const { id } = await begin({ key_id: erased.key.id });
-    const first = await inState(id, 'repeating');
+    const first = await inState(id, 'confirming');
     expect(first).toMatchObject({ rows: answers.length, key_id: erased.key.id, erased_until: null });
     expect(await totals()).toEqual(before);
     const row = await gateway.row(answers[0]?.requestId ?? '');
@@ -98,11 +98,10 @@ describe('an erasure of a key', () => {
     expect(await gateway.row(kept.requestId)).toEqual(rows.at(-1));
 
     const { requestId } = await onItsWay;
-    expect(await gateway.row(requestId)).toMatchObject({ client: `${PERSON}/1.0` });
-    await comesBack(id);
-    await eventually('the late row erased', async () =>
-      (await gateway.row(requestId)).client === null ? true : undefined,
-    );
+    expect(await gateway.row(requestId)).toMatchObject({ ...nothing, outcome: 'ok', key_id: erased.key.id });
+    const later = await send(erased);
+    expect(await gateway.row(later.requestId)).toMatchObject({ client: `${PERSON}/1.0` });
+    await gateway.database.query('DELETE FROM request_log WHERE id = $1', [uuidOf(later.requestId ?? '')]);
     const text = await textOfRows();
     expect(text.split('\n').filter((line) => line.includes(PERSON) && line.includes(uuidOf(erased.key.id)))).toEqual(
       [],
@@ -111,7 +110,7 @@ describe('an erasure of a key', () => {
       `SELECT action FROM audit_entries WHERE object_id = $1 ORDER BY id`,
       [uuidOf(id)],
     );
-    expect(audit.map(({ action }) => action)).toEqual(['erasure.begin', 'erasure.first_pass']);
+    expect(audit.map(({ action }) => action)).toEqual(['erasure.begin']);
   });
 });
 
@@ -136,31 +135,87 @@ describe('an erasure of a group with many rows', () => {
       [cut, group],
     );
     await comesBack(`ers_${cut.replaceAll('-', '')}`);
-    expect(await inState(`ers_${cut.replaceAll('-', '')}`, 'repeating')).toMatchObject({
+    expect(await inState(`ers_${cut.replaceAll('-', '')}`, 'confirming')).toMatchObject({
       rows: 4_105,
       group_id: publicId,
     });
     const { id } = await begin({ group_id: publicId });
-    expect(await inState(id, 'repeating')).toMatchObject({ rows: 10 });
+    expect(await inState(id, 'confirming')).toMatchObject({ rows: 10 });
   });
 });
 
 describe('an erasure of a session', () => {
-  it('knows what the session is called until its week is over', async () => {
+  it('has a second pass for rows that were being written, and knows for a week what the session is called', async () => {
+    const { database } = scene.gateway;
     const issued = await scene.gateway.admin.issueKey();
     const sessionId = `session-${randomUUID()}`;
     const headers = { 'session-id': sessionId };
     const { requestId } = await call(scene.gateway.url, callBody('hi'), { secret: issued.secret, headers });
     expect(await scene.gateway.row(requestId)).toMatchObject({ session_id: sessionId });
     const { id } = await begin({ session_id: sessionId });
-    expect(await inState(id, 'repeating')).toMatchObject({ session_id: sessionId, rows: 1 });
+    expect(await inState(id, 'confirming')).toMatchObject({ session_id: sessionId, rows: 1 });
     expect(await scene.gateway.row(requestId)).toMatchObject({ session_id: null, client_ip: null, status: 200 });
-    await comesBack(id, `, created_at = now() - interval '8 days'`);
-    expect(await inState(id, 'done')).toMatchObject({ session_id: null });
-    const database = await scene.gateway.database.query<{ text: string }>(
-      'SELECT e::text AS text FROM erasures e UNION ALL SELECT a::text FROM audit_entries a',
+    await database.query('UPDATE request_log SET session_id = $1 WHERE id = $2', [sessionId, uuidOf(requestId ?? '')]);
+    await comesBack(id);
+    expect(await inState(id, 'done')).toMatchObject({ session_id: sessionId, rows: 2 });
+    const audit = await database.query<{ action: string; after: object }>(
+      `SELECT action, after FROM audit_entries WHERE object_id = $1 ORDER BY id`,
+      [uuidOf(id)],
     );
-    expect(JSON.stringify(database)).not.toContain(sessionId);
+    expect(audit).toEqual([
+      { action: 'erasure.begin', after: { subjectKind: 'session' } },
+      { action: 'erasure.end', after: { rows: '2' } },
+    ]);
+
+    await comesBack(id, `, created_at = now() - interval '8 days'`);
+    await eventually('the name of the session forgotten', async () =>
+      ((await scene.gateway.admin.get(`/erasures/${id}`)).body as Erasure).session_id === null ? true : undefined,
+    );
+    const texts = await database.query<{ text: string }>(
+      `SELECT e::text AS text FROM erasures e UNION ALL SELECT a::text FROM audit_entries a
+       UNION ALL SELECT r::text FROM request_log r`,
+    );
+    expect(JSON.stringify(texts)).not.toContain(sessionId);
+  });
+});
+
+describe('what the journal of a killed gateway has', () => {
+  it('does not come back after an erasure', async () => {
+    const { database } = scene.gateway;
+    const dataDir = temporaryFolder();
+    const { secret, key } = await scene.gateway.admin.issueKey();
+    const env = { DATA_DIR: dataDir };
+    const asked = scene.simulator.nextExchange();
+    const killed = await TestGateway.start({ database, env });
+    const cut = call(killed.url, callBody(`hi ${directive({ first_delay_ms: 60_000 })}`), { secret, headers: HEADERS });
+    const ended = cut.then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await asked;
+    await killed.stop('SIGKILL');
+    expect(await ended).toBe('cut');
+    const { id } = await begin({ key_id: key.id });
+    expect(await inState(id, 'confirming')).toMatchObject({ rows: 0 });
+
+    const restarted = await TestGateway.start({ database, env });
+    try {
+      const [row] = await eventually('the row from the journal', async () => {
+        const rows = await database.query<object>('SELECT * FROM request_log WHERE key_id = $1', [uuidOf(key.id)]);
+        return rows.length > 0 ? rows : undefined;
+      });
+      expect(row).toMatchObject({
+        outcome: 'gateway_crash',
+        key_name: null,
+        client: null,
+        client_ip: null,
+        session_id: null,
+      });
+      expect(JSON.stringify(row)).not.toContain(PERSON);
+    } finally {
+      await restarted.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
   });
 });
 

@@ -20,13 +20,13 @@ export const Erasure = z
     id: z.string(),
     key_id: z.string().nullable(),
     group_id: z.string().nullable(),
-    session_id: z.string().nullable().meta({ description: 'null when state is done, too' }),
-    state: z.enum(['running', 'repeating', 'done']).meta({
-      description: 'repeating: every row that was there is erased; for a week rows are that were still on their way',
+    session_id: z.string().nullable().meta({ description: 'null after a week, too' }),
+    state: z.enum(['running', 'confirming', 'done']).meta({
+      description: 'confirming: every row is erased, but for those that were being written; they are after a minute',
     }),
     rows: z.int().meta({ description: 'Erased so far' }),
     erased_until: z.string().nullable().meta({ description: 'How far a pass has come that is under way' }),
-    created_at: z.string().meta({ description: 'Of requests that began before' }),
+    created_at: z.string().meta({ description: 'Requests are meant that began before' }),
     first_finished_at: z.string().nullable(),
   })
   .meta({ id: 'Erasure' });

@@ -1,4 +1,4 @@
-import type { RequestRow } from './request-row.js';
+import { COLUMN_NAMES, ROW_COLUMNS, type RequestRow } from './request-row.js';
 
 /**
  * What an erasure leaves of each column: `kept` is what is counted, priced and reconciled, with the ids of what operators have named
@@ -77,3 +77,20 @@ export const ERASED_VALUES = ERASED.map(({ column, sql }) => `${column} = ${sql}
 
 /** Whether there is anything left to erase in a row. */
 export const IS_PERSONAL = ERASED.map(({ column, sql }) => `${column} IS DISTINCT FROM ${sql}`).join(' OR ');
+
+/** All columns, in the order of `ROW_COLUMNS`, as an erasure leaves them. */
+export const ERASED_ROW = COLUMN_NAMES.map((column) => {
+  const after = AFTER_ERASURE[column];
+  if (after === 'kept') return `"${column}"`;
+  return after === 'null' ? `NULL::${ROW_COLUMNS[column]}` : after.sql;
+}).join(', ');
+
+/**
+ * The ids of those `rows` (the name of what has the log's columns) that an erasure meant before they came. Most are younger than the
+ * last erasure: they cost one comparison.
+ */
+export const erasedBefore = (rows: string) => `
+  SELECT ${rows}.id FROM ${rows}
+  CROSS JOIN LATERAL (VALUES ('key', key_id::text), ('group', group_id::text), ('session', session_id)) named (kind, id)
+  JOIN erasures ON subject_kind = named.kind AND subject = named.id AND started_at < created_at
+  WHERE started_at < (SELECT max(created_at) FROM erasures)`;

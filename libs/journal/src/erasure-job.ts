@@ -6,18 +6,19 @@ import { ERASED_VALUES, IS_PERSONAL } from './erased-columns.js';
 const ROWS_PER_BATCH_MAX = 2_000;
 const LOOK_EVERY_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** By then no row is on its way any more: not of a request that runs, nor in the journal of a replica that is away. */
-const REPEATED_FOR_MS = 7 * DAY_MS;
+/** By then the statement is over that was writing rows when the erasure began, and did not know of it. */
+const CONFIRMED_AFTER = '1 minute';
+/** What a session is called is personal itself, but until then its rows may still come from the journal of a replica that is away. */
+const SESSIONS_KNOWN_FOR = '7 days';
 const SYSTEM_ACTOR = 'system';
 
 interface Due {
   readonly id: string;
   readonly subject_kind: 'key' | 'group' | 'session';
   readonly subject: string;
-  readonly state: 'running' | 'repeating';
+  readonly state: 'running' | 'confirming';
   readonly erased_until: Date | null;
   readonly created_at: Date;
-  readonly now: Date;
 }
 
 const CONDITIONS = { key: 'key_id = $1::uuid', group: 'group_id = $1::uuid', session: 'session_id = $1' };
@@ -42,7 +43,7 @@ SELECT count(*)::int AS count, max(started_at) AS last FROM erased`;
 
 /**
  * Works off erasures, a day at a time and in batches, so that nobody waits for it; one replica does, and another goes on where it
- * ended. An erasure is repeated after one minute and then ever more rarely for a week, for rows that were still on their way.
+ * ended. A second pass is for rows that were being written when the first began; those that come later are erased as they come.
  */
 @Injectable()
 export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -92,6 +93,10 @@ export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown
         `SELECT pg_try_advisory_lock(hashtext('tollgate_erasures')) AS mine`,
       );
       if (!rows[0]?.mine) return;
+      await connection.query(
+        `UPDATE erasures SET subject = NULL
+         WHERE subject_kind = 'session' AND state = 'done' AND subject IS NOT NULL AND created_at < now() - interval '${SESSIONS_KNOWN_FOR}'`,
+      );
       for (;;) {
         const due = await nextDue(connection);
         if (due === null || !(await this.erase(connection, due))) return;
@@ -124,24 +129,19 @@ export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown
     return true;
   }
 
-  private async finish({ id, state, created_at: createdAt, now }: Due): Promise<void> {
-    const ageMs = now.getTime() - createdAt.getTime();
-    const isDone = ageMs >= REPEATED_FOR_MS;
+  private async finish({ id, state }: Due): Promise<void> {
+    if (state === 'running') {
+      await this.prisma.$executeRaw`
+        UPDATE erasures SET state = 'confirming', erased_until = NULL, first_finished_at = now(),
+          next_run_at = created_at + ${CONFIRMED_AFTER}::interval
+        WHERE id = ${id}::uuid`;
+      return;
+    }
     await this.prisma.$transaction(async (tx) => {
-      const { rows } = await tx.erasure.update({
-        where: { id },
-        data: {
-          state: isDone ? 'done' : 'repeating',
-          erasedUntil: null,
-          nextRunAt: new Date(now.getTime() + Math.min(DAY_MS, Math.max(LOOK_EVERY_MS, ageMs))),
-          ...(state === 'running' ? { firstFinishedAt: new Date() } : {}),
-        },
-      });
-      if (isDone) await tx.erasure.updateMany({ where: { id, subjectKind: 'session' }, data: { subject: null } });
-      if (state === 'repeating' && !isDone) return;
+      const { rows } = await tx.erasure.update({ where: { id }, data: { state: 'done', erasedUntil: null } });
       await this.audit.record(tx, {
         actor: SYSTEM_ACTOR,
-        action: isDone ? 'erasure.end' : 'erasure.first_pass',
+        action: 'erasure.end',
         objectType: 'erasure',
         objectId: id,
         before: null,
@@ -153,7 +153,7 @@ export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown
 
 async function nextDue(connection: PoolClient): Promise<Due | null> {
   const { rows } = await connection.query<Due>(
-    `SELECT id, subject_kind, subject, state, erased_until, created_at, now() AS now FROM erasures
+    `SELECT id, subject_kind, subject, state, erased_until, created_at FROM erasures
      WHERE state <> 'done' AND next_run_at <= now() ORDER BY id LIMIT 1`,
   );
   return rows[0] ?? null;

@@ -79,7 +79,7 @@ SELECT "partition_by_month"('usage_hours', 'starts_at', (
 
 DROP FUNCTION "partition_by_month"(TEXT, TEXT, TEXT);
 
--- Whose personal data is taken out of the request log. A job works it off, and comes back for rows that were still on their way.
+-- Whose personal data is taken out of the request log: by a job from the rows that are there, at once from those that come later.
 CREATE TABLE "erasures" (
     "id" UUID NOT NULL,
     "subject_kind" TEXT NOT NULL,
@@ -94,3 +94,6 @@ CREATE TABLE "erasures" (
     CONSTRAINT "erasures_pkey" PRIMARY KEY ("id"),
     CONSTRAINT "erasures_subject_kind_check" CHECK ("subject_kind" IN ('key', 'group', 'session'))
 );
+
+-- Every batch of rows asks whether it is older than the last erasure.
+CREATE INDEX "erasures_created_at_idx" ON "erasures" ("created_at");
