@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Simulator } from '../../apps/simulator/src/simulator.js';
-import type { Settings, Usage } from '../../libs/contract/src/index.js';
+import type { Settings, Storage, Usage } from '../../libs/contract/src/index.js';
 import { applyMigrations } from '../../libs/database/src/migrations.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
@@ -145,11 +145,67 @@ describe('retention', () => {
   });
 });
 
+describe('a budget without an end', () => {
+  it('knows from the totals by the day what was spent when no hour of it is left', async () => {
+    const { key, secret } = await gateway.admin.issueKey();
+    const id = key.id.slice(4).replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
+    await database.query(
+      `INSERT INTO usage_days SELECT date_trunc('day', now(), 'UTC') - interval '500 days', $1, gen_random_uuid(), 'm',
+        gen_random_uuid(), 1, 0, 10, 0, 0, 5, 0, 5000000000`,
+      [id],
+    );
+    await gateway.admin.patch(`/keys/${key.id}`, { budget_usd: '4.00' });
+    const refused = await eventually('the budget to know', async () => {
+      const answer = await call(gateway.url, callBody('hi'), { secret });
+      return answer.status === 429 ? answer : undefined;
+    });
+    expect(refused.error).toMatchObject({ limit: 4, used: 5, rule: 'key.budget' });
+  });
+});
+
+describe('the disk budget', () => {
+  const storage = async () => (await gateway.admin.get('/storage')).body as Storage;
+  const withBudget = async (bytes: number | null) => {
+    await gateway.admin.patch('/settings', { disk_budget_bytes: bytes });
+    return storage();
+  };
+
+  it('is told as the days until it is reached, with what each table takes and how fast it grows', async () => {
+    const unknown = await storage();
+    const [measured] = await database.query<{ log: number; days: number }>(
+      `SELECT sum(pg_total_relation_size(inhrelid))::int AS log, pg_total_relation_size('usage_days')::int AS days
+       FROM pg_inherits WHERE inhparent = 'request_log'::regclass`,
+    );
+    expect(unknown).toMatchObject({ disk_budget_bytes: null, days_until_disk_budget: null });
+    expect(unknown.tables).toEqual([
+      expect.objectContaining({ name: 'request_log', bytes: measured?.log, kept_days: 396 }),
+      expect.objectContaining({ name: 'usage_hours', kept_days: 396 }),
+      expect.objectContaining({ name: 'audit_entries', kept_days: 731 }),
+      expect.objectContaining({ name: 'usage_days', bytes: measured?.days, kept_days: null }),
+    ]);
+    for (const { bytes, bytes_per_day: perDay } of unknown.tables) {
+      expect(perDay).toBeGreaterThan(0);
+      expect(perDay).toBeLessThanOrEqual(bytes);
+    }
+    expect(await gateway.metric('tollgate_database_bytes')).toBe(unknown.database_bytes);
+    expect(await (await fetch(`${gateway.url}/metrics`)).text()).toContain('tollgate_disk_budget_days +Inf\n');
+
+    expect((await withBudget(1_000_000)).days_until_disk_budget).toBe(0);
+    expect((await withBudget(1_000_000_000_000_000)).days_until_disk_budget).toBeNull();
+    const near = await withBudget(unknown.database_bytes + unknown.bytes_per_day * 20);
+    expect(near.days_until_disk_budget).toBeGreaterThan(0);
+    expect(near.days_until_disk_budget).toBeLessThan(40);
+    expect(await gateway.metric('tollgate_disk_budget_days')).toBe(near.days_until_disk_budget);
+    await withBudget(null);
+  });
+});
+
 describe('the settings of retention', () => {
   it('are changed without a restart, audited, and known to every replica', async () => {
     const before = (await gateway.admin.get('/settings')).body as Settings;
     expect(before).toMatchObject({
       retention_request_rows_days: 396,
+      retention_request_bodies_days: 7,
       retention_usage_hours_days: 396,
       retention_audit_days: 731,
       retention_alerts_days: 90,

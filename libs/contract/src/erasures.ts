@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { text } from './fields.js';
 import { idOf } from './ids.js';
 import { pageOf } from './page.js';
+import { SessionId } from './sessions.js';
 
 export const BeginErasure = z
   .strictObject({
     key_id: idOf('key').optional(),
     group_id: idOf('group').optional(),
-    session_id: text().min(1, 'must not be empty').max(128).optional().meta({ description: 'As its rows have it' }),
+    session_id: SessionId.optional(),
   })
   .refine((subject) => Object.values(subject).filter((id) => id !== undefined).length === 1, {
     error: 'must have one of key_id, group_id and session_id',

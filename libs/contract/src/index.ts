@@ -32,6 +32,7 @@ export { RequestFacets, RequestFacetsQuery, RequestHistogram, RequestHistogramQu
 export { ExportRequestsQuery, ListRequestsQuery, Request, RequestList, type RequestSort } from './requests.js';
 export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
+export { Storage } from './storage.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';
 export { Usage, UsageQuery } from './usage.js';
 export {

@@ -21,6 +21,7 @@ const kept = (what: string, daysMin: number) =>
     .meta({ description: `How many days ${what} are kept` });
 const storage = {
   retention_request_rows_days: kept('rows of the request log', 1),
+  retention_request_bodies_days: kept('bodies of requests and answers, where they are stored', 1),
   // Windows of plans and budgets are counted from them after a restart, and may be as long as a year.
   retention_usage_hours_days: kept('totals by the hour (never less than the rows; those by the day stay)', 367),
   retention_audit_days: kept('entries of the audit log', 1),

@@ -1,4 +1,3 @@
-export { PARTITIONED_TABLES } from './partitioned-tables.js';
-export { Retention } from './retention.js';
+export { type DatabaseUsage, DiskUsage } from './disk-usage.js';
 export { StorageModule } from './storage.module.js';
 export { type StorageOptions, StorageSettings } from './storage-settings.js';

@@ -2,7 +2,14 @@ import { keptSinceMs, PARTITIONED_TABLES, type PartitionedTable, timeOfPartition
 
 const DAY_MS = 86_400_000;
 const named = (name: string) => PARTITIONED_TABLES.find((table) => table.name === name) as PartitionedTable;
-const OPTIONS = { requestRowsDays: 30, usageHoursDays: 400, auditDays: 10, alertsDays: 1, diskBudgetBytes: null };
+const OPTIONS = {
+  requestRowsDays: 30,
+  requestBodiesDays: 7,
+  usageHoursDays: 400,
+  auditDays: 10,
+  alertsDays: 1,
+  diskBudgetBytes: null,
+};
 
 describe('the time of a partition', () => {
   it('is the day or the month that it is called after', () => {

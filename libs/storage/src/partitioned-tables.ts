@@ -12,7 +12,7 @@ export interface PartitionedTable {
   keptDays(options: StorageOptions): number;
 }
 
-/** Every class of rows that retention drops. */
+/** Every class of rows that retention drops. A table needs a line here, and a migration that makes it with its default partition. */
 export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
   { name: 'request_log', by: 'started_at', unit: 'day', ahead: 7, keptDays: (options) => options.requestRowsDays },
   {

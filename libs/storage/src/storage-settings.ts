@@ -4,6 +4,7 @@ import { AuditLog, ChangeFeed, PrismaService, StoredSettings } from '@app/databa
 /** How long what is stored is kept, and what all of it may take. */
 export interface StorageOptions {
   readonly requestRowsDays: number;
+  readonly requestBodiesDays: number;
   readonly usageHoursDays: number;
   readonly auditDays: number;
   readonly alertsDays: number;
@@ -11,9 +12,10 @@ export interface StorageOptions {
   readonly diskBudgetBytes: number | null;
 }
 
-/** Thirteen months, and two years: what a yearly comparison and an audit ask for. */
+/** Thirteen months, and two years: what a yearly comparison and an audit ask for. Bodies are for who looks at a fault of this week. */
 const DEFAULTS: StorageOptions = {
   requestRowsDays: 396,
+  requestBodiesDays: 7,
   usageHoursDays: 396,
   auditDays: 731,
   alertsDays: 90,

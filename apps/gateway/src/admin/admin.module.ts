@@ -20,6 +20,7 @@ import { RequestReportsController } from './request-reports.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SettingsController } from './settings.controller.js';
+import { StorageController } from './storage.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
 import { WebhooksController } from './webhooks.controller.js';
@@ -41,6 +42,7 @@ import { WebhooksController } from './webhooks.controller.js';
     SessionsController,
     UsageController,
     SettingsController,
+    StorageController,
     ErasuresController,
     AlertsController,
     WebhooksController,

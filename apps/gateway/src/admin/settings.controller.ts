@@ -18,16 +18,17 @@ export class SettingsController {
   @ApiOperation({ summary: 'Read the settings of this installation' })
   @ApiOkResponse({ standardSchema: Settings })
   read(): Settings {
-    const { requestRowsDays, usageHoursDays, auditDays, alertsDays, diskBudgetBytes } = this.storage.current;
+    const kept = this.storage.current;
     return {
       compaction_instruction: this.compaction.current.instruction,
       compaction_instruction_in_force: this.compaction.instruction,
       compaction_max_age_days: this.compaction.current.maxAgeDays,
-      retention_request_rows_days: requestRowsDays,
-      retention_usage_hours_days: usageHoursDays,
-      retention_audit_days: auditDays,
-      retention_alerts_days: alertsDays,
-      disk_budget_bytes: diskBudgetBytes,
+      retention_request_rows_days: kept.requestRowsDays,
+      retention_request_bodies_days: kept.requestBodiesDays,
+      retention_usage_hours_days: kept.usageHoursDays,
+      retention_audit_days: kept.auditDays,
+      retention_alerts_days: kept.alertsDays,
+      disk_budget_bytes: kept.diskBudgetBytes,
     };
   }
 
@@ -38,6 +39,7 @@ export class SettingsController {
     const compaction = given({ instruction: body.compaction_instruction, maxAgeDays: body.compaction_max_age_days });
     const storage = given({
       requestRowsDays: body.retention_request_rows_days,
+      requestBodiesDays: body.retention_request_bodies_days,
       usageHoursDays: body.retention_usage_hours_days,
       auditDays: body.retention_audit_days,
       alertsDays: body.retention_alerts_days,
