@@ -21,10 +21,14 @@ async function begin(subject: object): Promise<Erasure> {
 }
 
 async function inState(id: string, state: Erasure['state']): Promise<Erasure> {
-  return eventually(`erasure ${id} ${state}`, async () => {
-    const erasure = (await scene.gateway.admin.get(`/erasures/${id}`)).body as Erasure;
-    return erasure.state === state ? erasure : undefined;
-  });
+  return eventually(
+    `erasure ${id} ${state}`,
+    async () => {
+      const erasure = (await scene.gateway.admin.get(`/erasures/${id}`)).body as Erasure;
+      return erasure.state === state ? erasure : undefined;
+    },
+    20_000,
+  );
 }
 
 /** As if its time had come; another one has the job look. */
@@ -82,8 +86,8 @@ describe('an erasure of a key', () => {
     const kept = await send(other);
     const rows = await Promise.all([...answers, kept].map(({ requestId }) => gateway.row(requestId)));
     expect(rows[0]).toMatchObject({ client: `${PERSON}/1.0`, session_id: `${PERSON}-session`, client_ip: '127.0.0.1' });
-    const onItsWay = send(erased, { first_delay_ms: 1_500 });
-    await eventually('the slow call at the upstream', async () =>
+    const onItsWay = send(erased, { hold_after_events: 1 });
+    await eventually('the held call at the upstream', async () =>
       (await gateway.metric('tollgate_requests_in_flight')) === 1 ? true : undefined,
     );
 
@@ -97,6 +101,7 @@ describe('an erasure of a key', () => {
     expect(row).toEqual({ ...(rows[0] as Request), ...nothing, response_id: null, upstream_request_id: null });
     expect(await gateway.row(kept.requestId)).toEqual(rows.at(-1));
 
+    scene.simulator.release();
     const { requestId } = await onItsWay;
     expect(await gateway.row(requestId)).toMatchObject({ ...nothing, outcome: 'ok', key_id: erased.key.id });
     const later = await send(erased);

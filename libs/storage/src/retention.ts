@@ -9,7 +9,8 @@ import { StorageSettings } from './storage-settings.js';
 /** What waits for a lock has all that comes behind it wait, too: rather often than long. */
 const LOCK_MS_MAX = 250;
 const LOCK_ATTEMPTS_MAX = 20;
-const LOCK_RETRY_MS = 500;
+const LOCK_RETRY_MS_MIN = 250;
+const LOCK_RETRY_MS_MAX = 5_000;
 /** Removing the files of a large day. */
 const DROP_MS_MAX = 300_000;
 const LOCK_NOT_AVAILABLE = '55P03';
@@ -88,7 +89,7 @@ export class Retention {
       } catch (error) {
         if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error;
         if (this.stopping.signal.aborted) return false;
-        await delay(LOCK_RETRY_MS, undefined, { ref: false });
+        await delay(Math.min(LOCK_RETRY_MS_MIN * 2 ** attempt, LOCK_RETRY_MS_MAX), undefined, { ref: false });
       }
     }
     this.logger.warn(`${what} could not be dropped: in use all the time; the next hour tries again`);
