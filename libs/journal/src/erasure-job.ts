@@ -5,6 +5,8 @@ import { ERASED_VALUES, IS_PERSONAL } from './erased-columns.js';
 
 const ROWS_PER_BATCH_MAX = 2_000;
 const LOOK_EVERY_MS = 60_000;
+/** A day of a large group is searched without an index. */
+const BATCH_MS_MAX = 300_000;
 const DAY_MS = 86_400_000;
 /** By then the statement is over that was writing rows when the erasure began, and did not know of it. */
 const CONFIRMED_AFTER = '1 minute';
@@ -93,6 +95,7 @@ export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown
         `SELECT pg_try_advisory_lock(hashtext('tollgate_erasures')) AS mine`,
       );
       if (!rows[0]?.mine) return;
+      await connection.query(`SET statement_timeout = ${BATCH_MS_MAX}`);
       await connection.query(
         `UPDATE erasures SET subject = NULL
          WHERE subject_kind = 'session' AND state = 'done' AND subject IS NOT NULL AND created_at < now() - interval '${SESSIONS_KNOWN_FOR}'`,
@@ -103,7 +106,7 @@ export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown
         await this.finish(due);
       }
     } finally {
-      // With its lock.
+      // With its lock and its time limit.
       connection.release(true);
     }
   }
