@@ -14,7 +14,8 @@ const libs = {
   journal: ['ledger', 'models', 'protocol', 'contract', 'database', 'runtime'],
   usage: ['database', 'runtime'],
   'stored-responses': ['protocol', 'database', 'runtime'],
-  alerts: ['upstreams', 'contract', 'database', 'runtime'],
+  storage: ['database', 'runtime'],
+  alerts: ['storage', 'upstreams', 'contract', 'database', 'runtime'],
   compaction: ['upstreams', 'protocol', 'database', 'runtime'],
 };
 const apps = {

@@ -18,19 +18,27 @@ const statusWith = async (secret: string) => (await call(gateway.url, callBody('
 const problem = (answer: { body: unknown }) => answer.body as Problem;
 
 describe('who may call', () => {
-  it.each(['/keys', '/groups', '/models', '/upstreams', '/requests', '/requests/export', '/sessions', '/usage'])(
-    '%s needs the admin token',
-    async (path) => {
-      for (const authorization of [undefined, 'Bearer wrong-token', `Basic ${ADMIN_TOKEN}`]) {
-        const response = await fetch(`${gateway.url}/admin/v1${path}`, {
-          headers: authorization ? { authorization } : {},
-        });
-        expect(response.status).toBe(401);
-        expect(response.headers.get('content-type')).toBe('application/problem+json');
-        expect(response.headers.get('x-request-id')).toMatch(/^req_/);
-      }
-    },
-  );
+  it.each([
+    '/keys',
+    '/groups',
+    '/models',
+    '/upstreams',
+    '/requests',
+    '/requests/export',
+    '/sessions',
+    '/usage',
+    '/erasures',
+    '/storage',
+  ])('%s needs the admin token', async (path) => {
+    for (const authorization of [undefined, 'Bearer wrong-token', `Basic ${ADMIN_TOKEN}`]) {
+      const response = await fetch(`${gateway.url}/admin/v1${path}`, {
+        headers: authorization ? { authorization } : {},
+      });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('content-type')).toBe('application/problem+json');
+      expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+    }
+  });
 
   it('is not a holder of a model key, nor may the admin token call models', async () => {
     const { secret } = await gateway.admin.issueKey();
@@ -350,6 +358,10 @@ describe('the description of the API', () => {
         'get /requests/histogram',
         'get /sessions',
         'get /sessions/{id}',
+        'get /erasures',
+        'get /erasures/{id}',
+        'post /erasures',
+        'get /storage',
         'post /requests/reprice',
         'post /prices/import',
         'get /upstreams',

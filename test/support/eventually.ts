@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ATTEMPT_EVERY_MS = 20;
-const GIVE_UP_MS = 5_000;
+const GIVE_UP_MS = 20_000;
 
 /** Asks again and again until there is an answer; for what becomes true by itself, such as a row that is on its way. */
 export async function eventually<T>(

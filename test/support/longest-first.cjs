@@ -10,6 +10,7 @@ const SLOW = [
   'test/e2e/journal-crash.e2e-spec.ts',
   'test/codex/codex-errors.codex-spec.ts',
   'test/codex/codex-compaction.codex-spec.ts',
+  'test/e2e/retention.e2e-spec.ts',
   'test/e2e/ssrf.e2e-spec.ts',
   'test/e2e/migrations.e2e-spec.ts',
   'test/e2e/bodies-apart.e2e-spec.ts',

@@ -5,11 +5,13 @@ import { Alerts, WebhookDeliverer } from '@app/alerts';
 import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
+import { DiskUsage } from '@app/storage';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
 import { Lifecycle } from './health/lifecycle.js';
+import { showStorage } from './health/storage-metrics.js';
 import { admitRequests } from './http/admit.hook.js';
 import { authenticateRequests } from './http/authenticate.hook.js';
 import { journalRequests } from './http/journal.hook.js';
@@ -57,6 +59,7 @@ export async function createGateway(
     throttles: app.get(Throttles),
   });
   showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
+  showStorage(app.get(DiskUsage), app.get(RequestJournal), app.get(GatewayMetrics));
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
   admitRequests(fastify, {
     metrics: app.get(GatewayMetrics),

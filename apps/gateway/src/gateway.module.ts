@@ -6,6 +6,7 @@ import { DatabaseModule } from '@app/database';
 import { JournalModule, type JournalOptions } from '@app/journal';
 import { KeysModule } from '@app/keys';
 import { RedisModule, RuntimeModule } from '@app/runtime';
+import { StorageModule } from '@app/storage';
 import { UpstreamsModule } from '@app/upstreams';
 import { AdminModule } from './admin/admin.module.js';
 import { ConsoleController } from './console/console.controller.js';
@@ -81,6 +82,7 @@ export class GatewayModule {
         RuntimeModule,
         KeysModule,
         JournalModule.forRoot(journal),
+        StorageModule,
         HealthModule,
         ResponsesModule.forRoot(answerLimits),
         CallLimitsModule,

@@ -2,14 +2,15 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import type { AlertType } from '@app/contract';
 import { type Prisma, PrismaService } from '@app/database';
 import { Clock } from '@app/runtime';
+import { StorageSettings } from '@app/storage';
 
 export type AlertRow = Prisma.AlertGetPayload<object>;
 
-const KEPT_MS = 90 * 86_400_000;
+const DAY_MS = 86_400_000;
 const PRUNE_EVERY_MS = 3_600_000;
 const ROWS_PER_BATCH_MAX = 1_000;
 
-/** The alerts of the last ninety days, with what became of their deliveries; older ones are removed every hour. */
+/** Alerts, with what became of their deliveries; those that are older than operators keep them are removed every hour. */
 @Injectable()
 export class AlertHistory implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(AlertHistory.name);
@@ -20,6 +21,7 @@ export class AlertHistory implements OnApplicationBootstrap, OnApplicationShutdo
   constructor(
     private readonly prisma: PrismaService,
     private readonly clock: Clock,
+    private readonly settings: StorageSettings,
   ) {}
 
   /** Newest first; `beforeId` is the last id of the page before. */
@@ -47,9 +49,10 @@ export class AlertHistory implements OnApplicationBootstrap, OnApplicationShutdo
     const text = `DELETE FROM alerts WHERE ctid = ANY (ARRAY(SELECT ctid FROM alerts WHERE created_at < $1
       ORDER BY id LIMIT ${ROWS_PER_BATCH_MAX} FOR UPDATE SKIP LOCKED))`;
     try {
+      const { alertsDays } = await this.settings.read();
       let deleted = 0;
       do {
-        const before = new Date(this.clock.now() - KEPT_MS);
+        const before = new Date(this.clock.now() - alertsDays * DAY_MS);
         deleted = (await this.prisma.pool.query(text, [before])).rowCount ?? 0;
       } while (deleted === ROWS_PER_BATCH_MAX && !this.isStopping);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { RuntimeModule } from '@app/runtime';
+import { StorageModule } from '@app/storage';
 import { AlertHistory } from './alert-history.js';
 import { Alerts } from './alerts.js';
 import { UpstreamAlerts } from './upstream-alerts.js';
@@ -14,7 +15,7 @@ export class AlertsModule {
     return {
       module: AlertsModule,
       global: true,
-      imports: [RuntimeModule],
+      imports: [RuntimeModule, StorageModule],
       providers: [
         { provide: WebhookSecrets, useFactory: () => new WebhookSecrets(masterKey) },
         WebhookDeliverer,

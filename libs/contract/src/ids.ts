@@ -11,6 +11,7 @@ const PREFIXES = {
   delivery: 'dlv',
   price: 'prc',
   entry: 'led',
+  erasure: 'ers',
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

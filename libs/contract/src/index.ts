@@ -1,4 +1,5 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
+export { BeginErasure, Erasure, ErasureList } from './erasures.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
@@ -31,6 +32,7 @@ export { RequestFacets, RequestFacetsQuery, RequestHistogram, RequestHistogramQu
 export { ExportRequestsQuery, ListRequestsQuery, Request, RequestList, type RequestSort } from './requests.js';
 export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
+export { Storage } from './storage.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';
 export { Usage, UsageQuery } from './usage.js';
 export {

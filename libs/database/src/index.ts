@@ -7,3 +7,4 @@ export { applyMigrations } from './migrations.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
 export { QuestionGivenUp, type QuestionOptions, QuestionPool } from './question-pool.js';
 export { readSetting, writeSetting } from './settings-table.js';
+export { StoredSettings } from './stored-settings.js';

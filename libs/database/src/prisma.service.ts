@@ -27,6 +27,8 @@ export class PrismaService extends PrismaClient {
       keepAlive: true,
       application_name: 'tollgate',
     });
+    // Who holds a connection that breaks is told by its statement; without a listener the process would end.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     super({ adapter: new PrismaPg(pool, { disposeExternalPool: true }) });
     this.pool = pool;
   }

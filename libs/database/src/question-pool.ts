@@ -41,6 +41,8 @@ export class QuestionPool implements OnApplicationShutdown {
       application_name: 'tollgate questions',
       types: { getTypeParser: parserOf },
     });
+    // Who holds a connection that breaks is told by its statement; without a listener the process would end.
+    this.pool.on('connect', (client) => client.on('error', () => undefined));
     // An idle connection that breaks is replaced when it is needed.
     this.pool.on('error', () => undefined);
   }

@@ -1,6 +1,6 @@
+export { type ErasureRow, Erasures, type ErasureSubject } from './erasures.js';
 export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
-export { PartitionKeeper } from './partition-keeper.js';
 export { type JournalOptions } from './journal-writer.js';
 export { RequestJournal } from './request-journal.js';
 export {

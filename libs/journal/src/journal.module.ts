@@ -1,7 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock, RuntimeModule } from '@app/runtime';
+import { ErasureJob } from './erasure-job.js';
+import { Erasures } from './erasures.js';
 import type { JournalOptions } from './journal-writer.js';
-import { PartitionKeeper } from './partition-keeper.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
@@ -23,10 +24,11 @@ export class JournalModule {
         RequestSearch,
         RequestReports,
         SessionSearch,
-        PartitionKeeper,
         Repricing,
+        ErasureJob,
+        Erasures,
       ],
-      exports: [Repricing, RequestJournal, RequestLog, RequestSearch, RequestReports, SessionSearch],
+      exports: [Erasures, Repricing, RequestJournal, RequestLog, RequestSearch, RequestReports, SessionSearch],
     };
   }
 }

@@ -3,6 +3,7 @@ import { toPublicId } from '@app/contract';
 import { PrismaService } from '@app/database';
 import { ledgerCharges } from '@app/ledger';
 import { BatchWriter, Clock, timeOfId } from '@app/runtime';
+import { ERASED_ROW, erasedBefore } from './erased-columns.js';
 import { idIn } from './journal-format.js';
 import type { JournaledRow } from './journal-reader.js';
 import { RequestJournal } from './request-journal.js';
@@ -24,8 +25,8 @@ const COLUMN_LIST = Object.keys(ROW_COLUMNS)
   .map((name) => `"${name}"`)
   .join(', ');
 /** Rows travel as arrays: half the bytes of objects, and half the time that PostgreSQL takes to read them. */
-const VALUE_LIST = Object.values(ROW_COLUMNS)
-  .map((type, index) => `(rows.value->>${index})::${type}`)
+const VALUE_LIST = Object.entries(ROW_COLUMNS)
+  .map(([name, type], index) => `(rows.value->>${index})::${type} AS "${name}"`)
   .join(', ');
 
 /** Adds the rows that were really inserted to the totals of their hour or day; rows in key order, so that replicas never deadlock. */
@@ -47,11 +48,19 @@ const totalsInto = (table: string, unit: string) => `
     reasoning_tokens = totals.reasoning_tokens + excluded.reasoning_tokens,
     cost_nano_usd = totals.cost_nano_usd + excluded.cost_nano_usd`;
 
-/** One statement, hence one transaction: a row that was there before counts neither as a row, nor in the totals, nor in the ledger. */
+/**
+ * One statement, hence one transaction: a row that was there before counts neither as a row, nor in the totals, nor in the ledger.
+ * What was to be erased before it came is never stored.
+ */
 const INSERT = `
-WITH inserted AS (
-  INSERT INTO request_log (${COLUMN_LIST})
+WITH arriving AS MATERIALIZED (
   SELECT ${VALUE_LIST} FROM jsonb_array_elements($1::jsonb) AS rows
+), erased AS MATERIALIZED (${erasedBefore('arriving')}
+), inserted AS (
+  INSERT INTO request_log (${COLUMN_LIST})
+  SELECT ${COLUMN_LIST} FROM arriving WHERE id NOT IN (SELECT id FROM erased)
+  UNION ALL
+  SELECT ${ERASED_ROW} FROM arriving WHERE id IN (SELECT id FROM erased)
   ON CONFLICT DO NOTHING
   RETURNING started_at, key_id, group_id, model, upstream_id, outcome,
     input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd

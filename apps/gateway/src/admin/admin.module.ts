@@ -4,9 +4,11 @@ import { KeysModule } from '@app/keys';
 import { LedgerModule } from '@app/ledger';
 import { ModelsModule } from '@app/models';
 import { RuntimeModule } from '@app/runtime';
+import { StorageModule } from '@app/storage';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
 import { BalancesController } from './balances.controller.js';
+import { ErasuresController } from './erasures.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ModelsAdminController } from './models.controller.js';
@@ -18,12 +20,13 @@ import { RequestReportsController } from './request-reports.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SettingsController } from './settings.controller.js';
+import { StorageController } from './storage.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [GroupsModule, KeysModule, LedgerModule, ModelsModule, RuntimeModule, UsageModule],
+  imports: [GroupsModule, KeysModule, LedgerModule, ModelsModule, RuntimeModule, StorageModule, UsageModule],
   controllers: [
     KeysController,
     GroupsController,
@@ -39,6 +42,8 @@ import { WebhooksController } from './webhooks.controller.js';
     SessionsController,
     UsageController,
     SettingsController,
+    StorageController,
+    ErasuresController,
     AlertsController,
     WebhooksController,
   ],

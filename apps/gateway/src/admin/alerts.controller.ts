@@ -10,7 +10,7 @@ export class AlertsController {
   constructor(private readonly history: AlertHistory) {}
 
   @Get()
-  @ApiOperation({ summary: 'List alerts of the last ninety days, newest first' })
+  @ApiOperation({ summary: 'List alerts, newest first' })
   @ApiOkResponse({ standardSchema: AlertList })
   async list(@Query({ schema: ListAlertsQuery }) query: ListAlertsQuery): Promise<Page<Alert>> {
     const rows = await this.history.list({ ...pageRequest(query, 'alert'), type: query.type ?? null });

@@ -7,6 +7,8 @@ import { type FreshRule, Limiter, type PastUse } from '@app/limits';
 import { ReplicaCensus } from './replica-census.js';
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const SUMMED = 'group_id, key_id, upstream_id, requests, input_tokens, output_tokens, cost_nano_usd';
 /** No window is longer. */
 const PAST_DAYS_MAX = 366;
 const RETRY_MS = 2_000;
@@ -107,15 +109,20 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   /** Requests that no upstream was asked for were refused, and do not count. */
   private async read(scope: 'group' | 'key', rules: readonly FreshRule[]): Promise<UsedInHour[]> {
     const isForEver = rules.some(({ rule }) => rule.period === null);
-    const since = isForEver ? new Date(0) : new Date(this.limiter.now().wallMs - PAST_DAYS_MAX * 24 * HOUR_MS);
+    const sinceMs = this.limiter.now().wallMs - PAST_DAYS_MAX * DAY_MS;
     const column = scope === 'group' ? 'group_id' : 'key_id';
+    // Totals by the hour are not kept for ever; those by the day are.
     const { rows } = await this.prisma.pool.query<UsedInHour>({
       name: `past_usage_of_${scope}`,
       text: `SELECT ${column} AS id, starts_at,
         coalesce(sum(requests) FILTER (WHERE upstream_id <> '00000000-0000-0000-0000-000000000000'), 0) AS requests,
         sum(input_tokens) AS input_tokens, sum(input_tokens + output_tokens) AS tokens, sum(cost_nano_usd) AS nano_usd
-        FROM usage_hours WHERE ${column} = ANY ($1::uuid[]) AND starts_at >= $2 GROUP BY 1, 2`,
-      values: [[...new Set(rules.map(({ id }) => id))], since],
+        FROM (
+          SELECT starts_at, ${SUMMED} FROM usage_hours WHERE ${column} = ANY ($1::uuid[]) AND starts_at >= $2
+          UNION ALL
+          SELECT starts_at, ${SUMMED} FROM usage_days WHERE ${column} = ANY ($1::uuid[]) AND starts_at < $2 AND $3
+        ) used GROUP BY 1, 2`,
+      values: [[...new Set(rules.map(({ id }) => id))], new Date(Math.floor(sinceMs / DAY_MS) * DAY_MS), isForEver],
     });
     return rows;
   }
