@@ -7,7 +7,7 @@ const DAYS_AHEAD = 7;
 const CHECK_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** Sees to it that the request log has its partitions a week ahead. */
+/** Sees to it that the request log and the totals by the minute have their partitions a week ahead, and drops the latter's old ones. */
 @Injectable()
 export class PartitionKeeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(PartitionKeeper.name);
@@ -32,8 +32,9 @@ export class PartitionKeeper implements OnApplicationBootstrap, OnApplicationShu
   private async keep(): Promise<void> {
     try {
       await this.createPartitions();
+      await this.prisma.$executeRaw`SELECT keep_usage_minutes()`;
     } catch (error) {
-      this.logger.warn(`partitions were not created: ${String(error)}`);
+      this.logger.warn(`partitions were not created or dropped: ${String(error)}`);
     }
   }
 
