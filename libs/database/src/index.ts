@@ -5,4 +5,5 @@ export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgre
 export { Prisma } from './generated/client.js';
 export { applyMigrations } from './migrations.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
+export { QuestionGivenUp, type QuestionOptions, QuestionPool } from './question-pool.js';
 export { readSetting, writeSetting } from './settings-table.js';

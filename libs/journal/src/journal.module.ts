@@ -5,7 +5,9 @@ import { PartitionKeeper } from './partition-keeper.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
+import { RequestReports } from './request-reports.js';
 import { RequestSearch } from './request-search.js';
+import { SessionSearch } from './session-search.js';
 
 /** The request log and its journal. Configured once, at the composition root. */
 @Module({})
@@ -19,10 +21,12 @@ export class JournalModule {
         { provide: RequestJournal, useFactory: (clock: Clock) => new RequestJournal(options, clock), inject: [Clock] },
         RequestLog,
         RequestSearch,
+        RequestReports,
+        SessionSearch,
         PartitionKeeper,
         Repricing,
       ],
-      exports: [Repricing, RequestJournal, RequestLog, RequestSearch],
+      exports: [Repricing, RequestJournal, RequestLog, RequestSearch, RequestReports, SessionSearch],
     };
   }
 }
