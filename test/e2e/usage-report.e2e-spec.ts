@@ -32,8 +32,12 @@ function summed(of: readonly UsageRow[], keyOf: (row: UsageRow) => unknown[]): M
     const [requests = 0, errors = 0, input = 0, cached = 0, output = 0, nano = 0] = sums.get(key) ?? [];
     const { tokens } = row;
     sums.set(key, [
-      ...[requests + 1, errors + (row.error === null ? 0 : 1)],
-      ...[input + tokens.input, cached + tokens.cached, output + tokens.output, nano + row.nanoUsd],
+      requests + 1,
+      errors + (row.error === null ? 0 : 1),
+      input + tokens.input,
+      cached + tokens.cached,
+      output + tokens.output,
+      nano + row.nanoUsd,
     ]);
   }
   return sums;
@@ -48,7 +52,11 @@ function told(data: Usage['data'], groupBy: readonly Dimension[]): Map<string, n
     data.map((total) => [
       JSON.stringify([Date.parse(total.start), ...groupBy.map((dimension) => cell(total, dimension))]),
       [
-        ...[total.requests, total.errors, total.input_tokens, total.cached_tokens, total.output_tokens],
+        total.requests,
+        total.errors,
+        total.input_tokens,
+        total.cached_tokens,
+        total.output_tokens,
         Number(parseUsd(total.cost_usd)),
       ],
     ]),
@@ -229,7 +237,12 @@ describe.each(MAJORS)('OpenAI’s usage API by the openai SDK, major %s', (_, Op
         input_audio_tokens: 0,
         output_audio_tokens: 0,
         num_model_requests: modelRequests(rowsOf),
-        ...{ project_id: group, user_id: owner, api_key_id: key, model, batch: false, service_tier: tier },
+        project_id: group,
+        user_id: owner,
+        api_key_id: key,
+        model,
+        batch: false,
+        service_tier: tier,
       });
     }
   });

@@ -80,17 +80,23 @@ export async function addUsageRows(gateway: TestGateway, count: number): Promise
     const tokens = { input, cached: randomInt(input + 1), output: randomInt(1_000) };
     const nanoUsd = randomInt(1_000_000_000);
     rows.push({
-      ...{ atMs, key: key?.id ?? null, group: key?.group ?? null, owner: key?.owner ?? null, model, upstream, error },
-      ...{ client: key && countedClient, service_tier: countedTier, tokens, nanoUsd },
+      atMs,
+      key: key?.id ?? null,
+      group: key?.group ?? null,
+      owner: key?.owner ?? null,
+      model,
+      upstream,
+      error,
+      client: key && countedClient,
+      service_tier: countedTier,
+      tokens,
+      nanoUsd,
     });
+    const [keyId, groupId] = [key && uuidOf(key.id), key && uuidOf(key.group)];
+    const texts = [randomUUID(), new Date(atMs).toISOString(), keyId, groupId, model, upstream && uuidOf(upstream)];
+    const ending = [outcome, code, client, tier];
     cells.push(
-      [
-        ...[randomUUID(), new Date(atMs).toISOString(), key && uuidOf(key.id), key && uuidOf(key.group), model].map(
-          sql,
-        ),
-        ...[upstream && uuidOf(upstream), outcome, code, client, tier].map(sql),
-        ...[tokens.input, tokens.cached, tokens.output, nanoUsd],
-      ].join(','),
+      `${[...texts, ...ending].map(sql).join(',')},${tokens.input},${tokens.cached},${tokens.output},${nanoUsd}`,
     );
   }
   const fixed = `'POST /v1/responses','response',true,200,'final','terminal_event',1,1,1,1`;

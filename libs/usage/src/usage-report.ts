@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Prisma, PrismaService } from '@app/database';
+import { Prisma, QuestionPool } from '@app/database';
 import { Clock } from '@app/runtime';
 import { usageParts } from './usage-parts.js';
 
@@ -86,7 +86,7 @@ const TOTALS = [
 @Injectable()
 export class UsageReport {
   constructor(
-    private readonly prisma: PrismaService,
+    private readonly questions: QuestionPool,
     private readonly clock: Clock,
   ) {}
 
@@ -98,7 +98,7 @@ export class UsageReport {
     const columns = groupBy.map((dimension) => DIMENSIONS[dimension].column);
     const cells = groupBy.map((dimension) => `${valueOf(dimension)} AS ${DIMENSIONS[dimension].column}`);
     const keys = Prisma.raw(['start', ...columns].join(', '));
-    const totals = await this.prisma.$queryRaw<UsageTotals[]>(Prisma.sql`
+    const totals = await this.questions.ask<UsageTotals>(Prisma.sql`
       WITH parts AS (${Prisma.join(usageParts(query, this.clock.now()), ' UNION ALL ')}),
       summed AS (
         SELECT ${start} AS start, ${Prisma.raw([...cells, ...TOTALS].join(', '))}
