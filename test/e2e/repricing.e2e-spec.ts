@@ -4,7 +4,7 @@ import { costNanoUsd, multipliedNanoUsd, parseMultiplier, parseUsd } from '../..
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { call, callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
-import { addTotals } from '../support/usage-totals.js';
+import { addTotals, wrongTotals } from '../support/usage-totals.js';
 
 const DAY = '2026-03-04';
 const NOON = `${DAY}T12:00:00.000Z`;
@@ -227,6 +227,7 @@ describe('re-pricing', () => {
     await reprice({ from, to: '2100-01-01T00:00:00Z' });
     const to = new Date(Date.now() + 60_000).toISOString();
     expect(await costOfTotals(from, to, 'total')).toBe(await costOfRows(from, to));
+    expect(await wrongTotals(scene.gateway.database)).toEqual([]);
     const rows = await admin.get(`/requests?model=busy&limit=100`);
     for (const row of (rows.body as { data: Request[] }).data) expect(row.cost_usd).toMatch(/^7\./);
   });
