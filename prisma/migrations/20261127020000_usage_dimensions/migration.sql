@@ -10,10 +10,12 @@ CREATE FUNCTION "usage_error"("outcome" TEXT, "error_code" TEXT) RETURNS TEXT AS
 $$ LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 -- The name without its version, which would make a row of totals per release; and only of requests with a key: strangers say what they like.
+-- Every row written asks this three times: a pattern with a group or a bound would take twenty times as long.
 CREATE FUNCTION "usage_client"("key_id" UUID, "client" TEXT) RETURNS TEXT AS $$
     SELECT CASE
-        WHEN "key_id" IS NULL THEN ''
-        ELSE coalesce(substring("client" FROM '^([A-Za-z][A-Za-z0-9._-]{0,39})(?:/|$)'), '')
+        WHEN "key_id" IS NOT NULL AND length(split_part("client", '/', 1)) <= 40
+            AND split_part("client", '/', 1) ~ '^[A-Za-z][A-Za-z0-9._-]*$' THEN split_part("client", '/', 1)
+        ELSE ''
     END
 $$ LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
