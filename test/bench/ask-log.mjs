@@ -128,6 +128,13 @@ async function measure() {
       usage.totals({ start: before(7 * DAY_MS), end: until, bucket: 'hour', groupBy: ['model'] }),
     'usage, 24 h, by the minute': () =>
       usage.totals({ start: before(DAY_MS), end: until, bucket: 'minute', groupBy: [] }),
+    'usage, 24 h of the first days, by the minute': () =>
+      usage.totals({
+        start: allDays.start,
+        end: new Date(allDays.start.getTime() + DAY_MS),
+        bucket: 'minute',
+        groupBy: [],
+      }),
   };
   console.log(`load ${loadavg()[0].toFixed(1)}; ${ROUNDS} rounds\n\n| question | median | p95 |\n| --- | --- | --- |`);
   for (const [name, ask] of Object.entries(questions)) {
