@@ -25,11 +25,12 @@ const directory = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
 chmodSync(directory, 0o755); // PostgreSQL may run as another user
 const postgres = await startEmbeddedPostgres({ dataDir: directory, database: 'bench' });
 await applyMigrations(postgres.url, join(root, 'prisma/migrations'));
-const pool = new pg.Pool({ connectionString: postgres.url, max: 1 });
+const client = new pg.Client({ connectionString: postgres.url });
+await client.connect();
 try {
   for (let round = 0; round < Number(values.rounds); round++) await write(await madeRows());
 } finally {
-  await pool.end();
+  await client.end();
   await postgres.stop();
   rmSync(directory, { recursive: true, force: true });
 }
@@ -37,16 +38,18 @@ try {
 /** The JSON of each row, in the order of time. */
 async function madeRows() {
   const seed = readFileSync(join(root, 'test/bench/seed-requests.sql'), 'utf8');
-  await pool.query('TRUNCATE request_log');
-  await pool.query(seed, [rows, days, new Date(), 1, rows]);
+  await client.query('TRUNCATE request_log');
+  await client.query(seed, [rows, days, new Date(), 1, rows]);
   const cells = COLUMN_NAMES.map((name) => `"${name}"`).join(', ');
-  const made = await pool.query(`SELECT jsonb_build_array(${cells})::text AS row FROM request_log ORDER BY started_at`);
-  await pool.query('TRUNCATE request_log');
+  const made = await client.query(
+    `SELECT jsonb_build_array(${cells})::text AS row FROM request_log ORDER BY started_at`,
+  );
+  await client.query('TRUNCATE request_log');
   return made.rows.map(({ row }) => row);
 }
 
 async function write(made) {
-  const log = new RequestLog({ pool }, null, Date);
+  const log = new RequestLog({ pool: client }, null, Date);
   const times = [];
   for (let from = 0; from < made.length; from += rowsPerBatch) {
     const batch = made.slice(from, from + rowsPerBatch);

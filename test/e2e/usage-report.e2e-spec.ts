@@ -75,7 +75,7 @@ async function usage(query: URLSearchParams | string): Promise<Usage['data']> {
 describe('usage of any time', () => {
   it('is the sum of its rows, whatever the bucket, what it is grouped by and what is left out', async () => {
     for (let round = 0; round < 60; round++) {
-      const bucket = (['minute', 'hour', 'day', 'total'] as const)[round % 4] ?? 'total';
+      const bucket = (['minute', 'hour', 'day', 'month', 'total'] as const)[round % 5] ?? 'total';
       const reachMs = bucket === 'minute' ? randomInt(5) * DAY_MS : randomInt(41) * DAY_MS;
       const lengthMs = bucket === 'minute' ? randomInt(2 * DAY_MS) : randomInt(45 * DAY_MS);
       const startMs = seededMs - reachMs - randomInt(2 * 3_600_000);
@@ -94,8 +94,11 @@ describe('usage of any time', () => {
       const own = within(startMs, endMs).filter((row) =>
         filters.every(({ dimension, values }) => values.includes(row[dimension])),
       );
-      const startOf = (atMs: number) =>
-        bucket === 'total' ? startMs : Math.floor(atMs / UNIT_MS[bucket]) * UNIT_MS[bucket];
+      const startOf = (atMs: number) => {
+        if (bucket === 'total') return startMs;
+        if (bucket === 'month') return Date.parse(`${new Date(atMs).toISOString().slice(0, 7)}-01T00:00:00Z`);
+        return Math.floor(atMs / UNIT_MS[bucket]) * UNIT_MS[bucket];
+      };
       const expected = summed(own, (row) => [startOf(row.atMs), ...groupBy.map((dimension) => row[dimension])]);
       if (own.length === 0 && bucket === 'total' && groupBy.length === 0) {
         expected.set(JSON.stringify([startMs]), [0, 0, 0, 0, 0, 0]);
