@@ -1,5 +1,7 @@
-// Asks the request log, over as many rows as told, what operators ask it: `node test/bench/ask-log.mjs --rows 10000000 --days 30`.
-// Seeds a PostgreSQL of its own, or the empty database of DATABASE_URL; the table that it prints is the one in docs/request-log.md.
+// Asks the request log and its totals, over as many rows as told, what operators ask them:
+// `node test/bench/ask-log.mjs --rows 10000000 --days 30`, with `--only usage` only the questions whose names have that word.
+// Seeds a PostgreSQL of its own, or the empty database of DATABASE_URL; the tables that it prints are those in docs/request-log.md
+// and docs/usage.md.
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +9,15 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { applyMigrations, QuestionPool, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
 import { EVERY_REQUEST, RequestReports, RequestSearch, SessionSearch } from '../../dist/libs/journal/src/index.js';
+import { insertedTotals } from '../../dist/libs/journal/src/usage-totals.js';
+import { UsageReport } from '../../dist/libs/usage/src/index.js';
 
 const { values } = parseArgs({
-  options: { rows: { type: 'string', default: '1000000' }, days: { type: 'string', default: '3' } },
+  options: {
+    rows: { type: 'string', default: '1000000' },
+    days: { type: 'string', default: '3' },
+    only: { type: 'string', default: '' },
+  },
 });
 const [rows, days] = [Number(values.rows), Number(values.days)];
 const root = join(import.meta.dirname, '../..');
@@ -50,20 +58,23 @@ async function fill() {
   const began = performance.now();
   const parts = Math.ceil(rows / ROWS_PER_STATEMENT);
   for (let part = 0; part < parts; part++) {
-    await client.query(seed, [
-      rows,
-      days,
-      until,
-      Math.floor((part * rows) / parts) + 1,
-      Math.floor(((part + 1) * rows) / parts),
-    ]);
+    const [from, to] = [Math.floor((part * rows) / parts), Math.floor(((part + 1) * rows) / parts)];
+    await client.query(seed, [rows, days, until, from + 1, to]);
   }
-  await client.query('VACUUM ANALYZE request_log');
+  for (let day = 1; day <= days; day++) {
+    const [from, to] = [day * DAY_MS, (day - 1) * DAY_MS].map((ms) => new Date(until.getTime() - ms));
+    await client.query(
+      `WITH inserted AS (SELECT * FROM request_log WHERE started_at > $1 AND started_at <= $2), ${insertedTotals} SELECT`,
+      [from, to],
+    );
+  }
+  await client.query('VACUUM ANALYZE request_log, usage_minutes, usage_hours, usage_days');
   console.log(`${rows} rows in ${((performance.now() - began) / 1000).toFixed(0)} s`);
 }
 
 async function measure() {
   const [search, reports, sessions] = [new RequestSearch(pool), new RequestReports(pool), new SessionSearch(pool)];
+  const usage = new UsageReport(pool, Date);
   const page = { limit: 51, afterId: null, sort: 'started_at', isDescending: true };
   const lastDay = { ...EVERY_REQUEST, from: new Date(until.getTime() - DAY_MS), to: until };
   const lastWeek = { ...lastDay, from: new Date(until.getTime() - 7 * DAY_MS) };
@@ -77,6 +88,9 @@ async function measure() {
       new Date(until.getTime() - (days * DAY_MS) / 2),
     ])
   ).rows;
+  const before = (ms) => new Date(until.getTime() - ms);
+  const allDays = { start: before(days * DAY_MS), end: until };
+  const anyTime = { start: before(days * DAY_MS - 1_234_567), end: before(1_234_567) };
   const fields = ['outcome', 'model', 'key', 'group', 'upstream'];
   const questions = {
     'list, newest': () => search.list(EVERY_REQUEST, page),
@@ -103,9 +117,28 @@ async function measure() {
     'sessions, 24 h': () => sessions.list(lastDay, { limit: 51, afterId: null }),
     'sessions, 7 days, a key': () =>
       sessions.list({ ...lastWeek, only: { key: [any.key_id] } }, { limit: 51, afterId: null }),
+    'usage, all days, by model and day': () => usage.totals({ ...allDays, bucket: 'day', groupBy: ['model'] }),
+    'usage, all days but 20 minutes at both ends, by model and day': () =>
+      usage.totals({ ...anyTime, bucket: 'day', groupBy: ['model'] }),
+    'usage, all days, by key and day': () => usage.totals({ ...allDays, bucket: 'day', groupBy: ['key'] }),
+    'usage, all days, by error': () => usage.totals({ ...allDays, bucket: 'total', groupBy: ['error'] }),
+    'usage, all days, by day, of a key': () =>
+      usage.totals({ ...allDays, bucket: 'day', groupBy: [], filter: { key: [any.key_id] } }),
+    'usage, 7 days, by model and hour': () =>
+      usage.totals({ start: before(7 * DAY_MS), end: until, bucket: 'hour', groupBy: ['model'] }),
+    'usage, 24 h, by the minute': () =>
+      usage.totals({ start: before(DAY_MS), end: until, bucket: 'minute', groupBy: [] }),
+    'usage, 24 h of the first days, by the minute': () =>
+      usage.totals({
+        start: allDays.start,
+        end: new Date(allDays.start.getTime() + DAY_MS),
+        bucket: 'minute',
+        groupBy: [],
+      }),
   };
   console.log(`load ${loadavg()[0].toFixed(1)}; ${ROUNDS} rounds\n\n| question | median | p95 |\n| --- | --- | --- |`);
   for (const [name, ask] of Object.entries(questions)) {
+    if (!name.includes(values.only)) continue;
     const times = [];
     let answer = '';
     for (let round = 0; round < ROUNDS; round++) {

@@ -3,6 +3,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 import { temporaryFolder } from '../support/gateway.js';
 import { killRounds } from '../support/kill-rounds.js';
 import { FAULTLESS } from '../support/request-ledger.js';
+import { wrongTotals } from '../support/usage-totals.js';
 
 let database: TestDatabase;
 const dataDir = temporaryFolder();
@@ -27,5 +28,6 @@ describe('a gateway that is killed under load', () => {
     expect(comparison).toMatchObject(FAULTLESS);
     expect(comparison.wholeCalls).toBeGreaterThan(0);
     expect(comparison.crashRows).toBeGreaterThan(0);
+    expect(await wrongTotals(database)).toEqual([]);
   });
 });

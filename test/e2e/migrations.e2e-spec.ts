@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createDatabase } from '../support/database.js';
 import { TestGateway } from '../support/gateway.js';
 
 const ROOT = join(__dirname, '../..');
@@ -64,5 +66,44 @@ describe('a row whose day has no partition', () => {
     );
     expect(rows).toEqual([{ place: `request_log_${day.replaceAll('-', '')}` }]);
     await gateway.stop();
+  });
+});
+
+describe('usage of before there were totals by the minute', () => {
+  it('has them for the last days, and keeps its totals by the hour and the day', async () => {
+    const database = await createDatabase();
+    const folder = join(ROOT, 'prisma/migrations');
+    const apply = (name: string) => database.query(readFileSync(join(folder, name, 'migration.sql'), 'utf8'));
+    const names = readdirSync(folder)
+      .filter((name) => /^\d{14}_/.test(name))
+      .toSorted();
+    const [minutes = ''] = names.filter((name) => name.endsWith('_usage_dimensions'));
+    for (const name of names.filter((each) => each < minutes)) await apply(name);
+    for (const age of ['1 minute', '2 days', '9 days']) {
+      await database.query(
+        `INSERT INTO request_log (id, started_at, model, client, key_id, route, kind, stream, status, outcome, error_code, settlement,
+          usage_source, input_tokens, duration_ms, attempts, request_bytes, response_bytes)
+         VALUES (gen_random_uuid(), now() - $1::interval, 'm', 'codex/1', gen_random_uuid(), 'x', 'other', false, 429, 'limited',
+           'rate_limit_exceeded', 'final', 'none', 5, 1, 0, 0, 0)`,
+        [age],
+      );
+    }
+    for (const unit of ['hour', 'day']) {
+      await database.query(
+        `INSERT INTO usage_${unit}s SELECT date_trunc('${unit}', started_at, 'UTC'), key_id, key_id, model, key_id, 1, 1, 5, 0, 0, 0, 0, 0
+         FROM request_log`,
+      );
+    }
+    await apply(minutes);
+    const totals = `sum(requests)::int AS requests, sum(input_tokens)::int AS tokens`;
+    expect(await database.query(`SELECT error, client, ${totals} FROM usage_minutes GROUP BY 1, 2`)).toEqual([
+      { error: 'rate_limit_exceeded', client: 'codex', requests: 2, tokens: 10 },
+    ]);
+    for (const table of ['usage_hours', 'usage_days']) {
+      expect(await database.query(`SELECT error, client, ${totals} FROM ${table} GROUP BY 1, 2`)).toEqual([
+        { error: '', client: '', requests: 3, tokens: 15 },
+      ]);
+    }
+    await database.drop();
   });
 });

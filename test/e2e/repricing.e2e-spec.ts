@@ -4,11 +4,11 @@ import { costNanoUsd, multipliedNanoUsd, parseMultiplier, parseUsd } from '../..
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { call, callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
+import { addTotals, wrongTotals } from '../support/usage-totals.js';
 
 const DAY = '2026-03-04';
 const NOON = `${DAY}T12:00:00.000Z`;
 const WHOLE_DAY = { from: `${DAY}T00:00:00Z`, to: '2026-03-05T00:00:00Z' };
-const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 let scene: Scene;
 beforeAll(async () => {
@@ -90,17 +90,7 @@ async function insert(rows: readonly Made[], cost = 7): Promise<void> {
       settlement, usage_source, duration_ms, attempts, request_bytes, response_bytes)
     VALUES ${cells.map((row) => `(${row},${fixed})`).join(',')}`,
   );
-  for (const [table, unit] of [
-    ['usage_hours', 'hour'],
-    ['usage_days', 'day'],
-  ]) {
-    await scene.gateway.database.query(
-      `INSERT INTO ${table} SELECT date_trunc('${unit}', started_at, 'UTC'), '${NO_ID}', coalesce(group_id, '${NO_ID}'), model, '${NO_ID}',
-        count(*), 0, sum(input_tokens), sum(cached_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
-        sum(cost_nano_usd)
-      FROM request_log WHERE id IN (${rows.map(({ id }) => `'${id}'`).join(',')}) GROUP BY 1, 3, 4`,
-    );
-  }
+  await addTotals(scene.gateway.database, `id IN (${rows.map(({ id }) => `'${id}'`).join(',')})`);
 }
 
 const uuidOf = (publicId: string) => publicId.slice(4).replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
@@ -183,7 +173,13 @@ describe('re-pricing', () => {
     expect(await reprice(range)).toMatchObject({ dry_run: false, ...expected });
     const row = await scene.gateway.row(answers[0]?.requestId ?? '');
     expect(row).toMatchObject({ settlement: 'final', cost_usd: '0.002', price_source: 'version' });
-    expect(await costOfTotals(from, range.to, 'total')).toBe(await costOfRows(from, range.to));
+    for (const bucket of ['minute', 'hour', 'total']) {
+      expect(await costOfTotals(from, range.to, bucket)).toBe(await costOfRows(from, range.to));
+    }
+    const [minutes] = await scene.gateway.database.query<{ nano: string }>(
+      `SELECT sum(cost_nano_usd)::text AS nano FROM usage_minutes WHERE model = 'priced-late'`,
+    );
+    expect(minutes?.nano).toBe('6000000');
 
     await admin.patch(`/models/${model.id}`, { prices: null });
     expect(await reprice(range)).toMatchObject({ rows: 3, changed: 0 });
@@ -231,6 +227,7 @@ describe('re-pricing', () => {
     await reprice({ from, to: '2100-01-01T00:00:00Z' });
     const to = new Date(Date.now() + 60_000).toISOString();
     expect(await costOfTotals(from, to, 'total')).toBe(await costOfRows(from, to));
+    expect(await wrongTotals(scene.gateway.database)).toEqual([]);
     const rows = await admin.get(`/requests?model=busy&limit=100`);
     for (const row of (rows.body as { data: Request[] }).data) expect(row.cost_usd).toMatch(/^7\./);
   });

@@ -191,6 +191,7 @@ describe('the disk budget', () => {
     expect(unknown.tables).toEqual([
       expect.objectContaining({ name: 'request_log', kept_days: 396 }),
       expect.objectContaining({ name: 'usage_hours', kept_days: 396 }),
+      expect.objectContaining({ name: 'usage_minutes', kept_days: 4 }),
       expect.objectContaining({ name: 'audit_entries', kept_days: 731 }),
       expect.objectContaining({ name: 'usage_days', kept_days: null }),
     ]);

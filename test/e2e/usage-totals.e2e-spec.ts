@@ -36,6 +36,17 @@ beforeAll(async () => {
     () => call(gateway.url, callBody('unpriced', { model: 'gpt-free' }), { secret: first }),
     () => call(gateway.url, callBody('forbidden', { model: 'gpt-free' }), { secret: second }),
     () => call(gateway.url, callBody('unauthenticated'), {}),
+    ...['codex_exec/0.1 (x)', 'codex_exec/0.2', '=1+1', 'curl/8'].map(
+      (client, i) => () =>
+        call(gateway.url, callBody(`a client ${i}`, { service_tier: ['flex', 'mine'][i % 2] }), {
+          secret: i < 3 ? first : 'sk-tg-unknown',
+          headers: { 'user-agent': client },
+        }),
+    ),
+    () =>
+      call(gateway.url, callBody(directive({ fault: { kind: 'status', status: 400, code: 'Not a code' } })), {
+        secret: first,
+      }),
   ];
   const answers = [];
   for (const send of calls) answers.push(await send());
@@ -93,7 +104,45 @@ describe('usage totals', () => {
     expect(sum(groups.map(({ requests }) => requests))).toBe(rows.length);
   });
 
-  it.each(['hour', 'day', 'month', 'total'])('add up to the same over buckets of an %s', async (bucket) => {
+  it('are told by error, client and service tier, of which there are few', async () => {
+    const of = async (dimension: 'error' | 'client' | 'service_tier') => {
+      const groups = await usage(`?group_by=${dimension}`);
+      return Object.fromEntries(groups.map((group) => [group[dimension] ?? null, group.requests]));
+    };
+    const counted = (name: (row: Request) => string | null) => {
+      const counts: Record<string, number> = {};
+      for (const row of rows) counts[String(name(row))] = (counts[String(name(row))] ?? 0) + 1;
+      return counts;
+    };
+    const isError = ({ outcome }: Request) => outcome !== 'ok' && outcome !== 'client_left';
+    const isCode = (code: string | null) => /^[a-z0-9_.]+$/.test(code ?? '');
+    expect(await of('error')).toEqual(
+      counted((row) => (isError(row) ? (isCode(row.error_code) ? row.error_code : row.outcome) : null)),
+    );
+    expect(await of('client')).toEqual(
+      counted((row) => (row.key_id && row.client !== '=1+1' ? (row.client?.split('/')[0] ?? null) : null)),
+    );
+    expect(await of('client')).toMatchObject({ codex_exec: 2 });
+    expect(await of('service_tier')).toEqual(counted(({ service_tier: tier }) => (tier === 'mine' ? 'other' : tier)));
+  });
+
+  it('are the same by the minute, the hour and the day, whatever they count under', async () => {
+    const sums = [...SUMS, 'requests', 'errors', 'cost_nano_usd']
+      .map((name) => `sum(${name})::text AS ${name}`)
+      .join(', ');
+    const dimensions = 'key_id, group_id, model, upstream_id, error, client, service_tier';
+    const tables = ['usage_minutes', 'usage_hours', 'usage_days'].map((table) =>
+      gateway.database.query(
+        `SELECT ${dimensions}, ${sums} FROM ${table} GROUP BY ${dimensions} ORDER BY ${dimensions}`,
+      ),
+    );
+    const [minutes, hours, days] = await Promise.all(tables);
+    expect(minutes?.length).toBeGreaterThan(5);
+    expect(minutes).toEqual(days);
+    expect(hours).toEqual(days);
+  });
+
+  it.each(['minute', 'hour', 'day', 'month', 'total'])('add up to the same over buckets of an %s', async (bucket) => {
     const buckets = await usage(`?bucket=${bucket}`);
     expect(sum(buckets.map(({ input_tokens }) => input_tokens))).toBe(
       sum(rows.map(({ input_tokens }) => input_tokens)),

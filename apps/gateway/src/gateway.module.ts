@@ -17,6 +17,7 @@ import { ErrorFilter } from './http/error.filter.js';
 import { InputTokensModule } from './input-tokens/input-tokens.module.js';
 import { CallLimitsModule } from './limits/call-limits.module.js';
 import { ModelRoutesModule } from './models/model-routes.module.js';
+import { OrganizationModule } from './organization/organization.module.js';
 import type { AnswerLimits } from './responses/answer-keeper.js';
 import { ResponsesModule } from './responses/responses.module.js';
 import { StoredModule } from './stored/stored.module.js';
@@ -91,6 +92,7 @@ export class GatewayModule {
         ExplainModule,
         ModelRoutesModule,
         AdminModule,
+        OrganizationModule,
       ],
       controllers: [ConsoleController],
       providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { anyOf, anyOrNone } from './any-of.js';
 import { text, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
 
@@ -34,31 +35,6 @@ const KINDS = [
 export const SETTLEMENTS = ['open', 'final', 'partial', 'estimated', 'missing', 'unpriced', 'interrupted'] as const;
 
 const USAGE_SOURCES = ['none', 'terminal_event', 'response_body', 'estimate'] as const;
-
-const VALUES_MAX = 50;
-
-type Value = z.ZodType<string, string>;
-
-/** A filter that may be given more than once: any of its values will do. An error names the parameter, not its position. */
-function anyOf(value: Value, description: string, takesEmpty = false) {
-  return z
-    .preprocess((given) => (Array.isArray(given) ? given : [given]), z.array(z.string()).max(VALUES_MAX))
-    .transform((values, context) =>
-      values.map((each) => {
-        if (takesEmpty && each === '') return each;
-        const { data, error } = value.safeParse(each);
-        if (error) context.addIssue({ code: 'custom', message: error.issues[0]?.message ?? 'is not valid' });
-        return data ?? '';
-      }),
-    )
-    .optional()
-    .meta({ description, items: z.toJSONSchema(value, { io: 'input', target: 'openapi-3.0' }) });
-}
-
-/** The same for what a request may lack: an empty value stands for that. */
-function anyOrNone(value: Value, description: string) {
-  return anyOf(value, `${description}; empty: none`, true);
-}
 
 const oneOf = <const Name extends string>(names: readonly Name[]) =>
   z.enum(names, { error: `must be one of ${names.join(', ')}` });

@@ -1,19 +1,35 @@
 import { z } from 'zod';
-import { Timestamp } from './fields.js';
+import { anyOrNone } from './any-of.js';
+import { text, Timestamp } from './fields.js';
+import { idOf } from './ids.js';
 
-const DIMENSIONS = ['key', 'group', 'model', 'upstream'] as const;
+const DIMENSIONS = ['key', 'group', 'model', 'upstream', 'error', 'client', 'owner', 'service_tier'] as const;
 
 export const UsageQuery = z
   .strictObject({
-    start: Timestamp.optional().meta({ description: 'Inclusive; default: 30 days before the end' }),
+    start: Timestamp.optional().meta({
+      description: 'Inclusive; default: 30 days before the end, by minute one hour',
+    }),
     end: Timestamp.optional().meta({ description: 'Exclusive; default: now' }),
-    bucket: z.enum(['hour', 'day', 'month', 'total']).default('total').meta({ description: 'In UTC' }),
+    bucket: z
+      .enum(['minute', 'hour', 'day', 'month', 'total'])
+      .default('total')
+      .meta({ description: 'In UTC; minutes of two days at most, hours of 366 days' }),
     group_by: z
       .string()
       .optional()
-      .transform((list) => (list ? list.split(',') : []))
+      .transform((list) => (list ? [...new Set(list.split(','))] : []))
       .pipe(z.array(z.enum(DIMENSIONS, { error: `must be a comma-separated list of ${DIMENSIONS.join(', ')}` })))
-      .meta({ description: 'Comma-separated: key, group, model, upstream' }),
+      .meta({ description: `Comma-separated: ${DIMENSIONS.join(', ')}` }),
+    key: anyOrNone(idOf('key'), 'Id of a key'),
+    group: anyOrNone(idOf('group'), 'Id of a group'),
+    model: anyOrNone(text().max(256), 'As the client asked for it'),
+    upstream: anyOrNone(idOf('upstream'), 'Id of an upstream'),
+    error: anyOrNone(text().max(64), 'Code of an error, else its outcome'),
+    client: anyOrNone(text().max(40), 'A client, without its version'),
+    owner: anyOrNone(text().max(200), 'Owner of a key, as it is now'),
+    service_tier: anyOrNone(text().max(64), 'As the answer names it, else as it was asked for'),
+    format: z.enum(['json', 'csv']).default('json'),
   })
   .refine(({ start, end }) => !start || !end || new Date(start) <= new Date(end), {
     error: 'must not be before start',
@@ -31,6 +47,10 @@ const UsageTotals = z.object({
   model: z.string().nullable().optional(),
   upstream_id: z.string().nullable().optional(),
   upstream_name: z.string().nullable().optional(),
+  error: z.string().nullable().optional().meta({ description: 'Code of an error, else its outcome; null: no error' }),
+  client: z.string().nullable().optional().meta({ description: 'Without its version' }),
+  owner: z.string().nullable().optional(),
+  service_tier: z.string().nullable().optional(),
   requests: z.int(),
   input_tokens: z.int(),
   cached_tokens: z.int(),

@@ -106,7 +106,9 @@ export class ErasureJob implements OnApplicationBootstrap, OnApplicationShutdown
         await this.finish(due);
       }
     } finally {
-      // With its lock and its time limit.
+      // Whoever asks next finds the lock free, not held until PostgreSQL has noticed that the connection is closed.
+      await connection.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
+      // With its time limit.
       connection.release(true);
     }
   }

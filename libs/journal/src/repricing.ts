@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AuditLog, Prisma, PrismaService } from '@app/database';
 import { ledgerCharges } from '@app/ledger';
+import { repricedTotals } from './usage-totals.js';
 
 /** Which rows are priced again. */
 export interface RepricedRange {
@@ -99,7 +100,8 @@ export class Repricing {
   }
 }
 
-const NO_ID = Prisma.sql`'00000000-0000-0000-0000-000000000000'::uuid`;
+/** Rows that cost something else than before: what totals and balances change by. */
+const CHANGED = '(SELECT * FROM priced WHERE coalesce(new_cost, 0) <> coalesce(cost, 0)) changed';
 
 /**
  * One statement over all rows, which PostgreSQL works off by itself. `costOf` is costNanoUsd of libs/models in SQL: whole numbers
@@ -117,15 +119,16 @@ function statement(range: RepricedRange, { multiplier, isDryRun }: RepricingOpti
         price_multiplier = priced.multiplier, settlement = priced.new_settlement
       FROM priced
       WHERE request.started_at = priced.started_at AND request.id = priced.id AND priced.is_changed
-    ), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')}),
-    ${Prisma.raw(ledgerCharges('repricing', '(SELECT * FROM priced WHERE is_changed) changed', 'coalesce(new_cost, 0) - coalesce(cost, 0)'))}`;
+    ), ${Prisma.raw(repricedTotals(CHANGED))},
+    ${Prisma.raw(ledgerCharges('repricing', CHANGED, 'coalesce(new_cost, 0) - coalesce(cost, 0)'))}`;
   return Prisma.sql`
     WITH names AS (
       SELECT name AS called, id AS model_id FROM models
       UNION SELECT unnest(aliases), id FROM models
     ), found AS (
       SELECT request.id, request.started_at, request.key_id, request.key_name, request.group_id, request.model,
-        request.upstream_id, request.settlement, request.usage_source, request.price_id, request.price_multiplier,
+        request.upstream_id, request.outcome, request.error_code, request.client, request.service_tier,
+        request.settlement, request.usage_source, request.price_id, request.price_multiplier,
         coalesce(request.base_cost_nano_usd, request.cost_nano_usd) AS base, request.cost_nano_usd AS cost,
         coalesce(request.priced_calls, 1) AS calls, ${multiplierColumn} AS multiplier,
         request.input_tokens::numeric AS input, least(request.cached_tokens, request.input_tokens)::numeric AS cached,
@@ -177,20 +180,6 @@ function statement(range: RepricedRange, { multiplier, isDryRun }: RepricingOpti
     SELECT key_id, max(key_name) AS key_name, group_id, count(*) AS rows, count(*) FILTER (WHERE is_changed) AS changed,
       coalesce(sum(cost), 0)::bigint AS old_nano_usd, coalesce(sum(new_cost), 0)::bigint AS new_nano_usd
     FROM priced GROUP BY key_id, group_id ORDER BY key_id, group_id`;
-}
-
-/** Rows in key order, as the log's own insert does it: the two never wait for each other in a circle. */
-function totalsInto(table: 'usage_hours' | 'usage_days', unit: 'hour' | 'day'): Prisma.Sql {
-  return Prisma.sql`
-    INSERT INTO ${Prisma.raw(table)} AS totals (starts_at, key_id, group_id, model, upstream_id, requests, errors,
-      input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd)
-    SELECT date_trunc(${Prisma.raw(`'${unit}'`)}, started_at, 'UTC') AS starts_at, coalesce(key_id, ${NO_ID}),
-      coalesce(group_id, ${NO_ID}), coalesce(model, ''), coalesce(upstream_id, ${NO_ID}), 0, 0, 0, 0, 0, 0, 0,
-      sum(coalesce(new_cost, 0) - coalesce(cost, 0))
-    FROM priced WHERE is_changed GROUP BY 1, 2, 3, 4, 5
-    HAVING sum(coalesce(new_cost, 0) - coalesce(cost, 0)) <> 0 ORDER BY 1, 2, 3, 4, 5
-    ON CONFLICT (starts_at, key_id, group_id, model, upstream_id) DO UPDATE SET
-      cost_nano_usd = totals.cost_nano_usd + excluded.cost_nano_usd`;
 }
 
 function conditionsOf({ from, to, model, groupId, keyId }: RepricedRange): Prisma.Sql[] {

@@ -9,6 +9,7 @@ import type { JournaledRow } from './journal-reader.js';
 import { RequestJournal } from './request-journal.js';
 import type { RequestRecord } from './request-record.js';
 import { type Cell, ROW_COLUMNS, toBareCells } from './request-row.js';
+import { insertedTotals } from './usage-totals.js';
 
 const ROWS_PER_BATCH_MAX = 500;
 const DELAY_MS = 100;
@@ -29,25 +30,6 @@ const VALUE_LIST = Object.entries(ROW_COLUMNS)
   .map(([name, type], index) => `(rows.value->>${index})::${type} AS "${name}"`)
   .join(', ');
 
-/** Adds the rows that were really inserted to the totals of their hour or day; rows in key order, so that replicas never deadlock. */
-const totalsInto = (table: string, unit: string) => `
-  INSERT INTO ${table} AS totals
-  SELECT date_trunc('${unit}', started_at, 'UTC') AS starts_at,
-    coalesce(key_id, '00000000-0000-0000-0000-000000000000'), coalesce(group_id, '00000000-0000-0000-0000-000000000000'),
-    coalesce(model, ''), coalesce(upstream_id, '00000000-0000-0000-0000-000000000000'),
-    count(*), count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left')),
-    coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(cache_write_tokens), 0),
-    coalesce(sum(output_tokens), 0), coalesce(sum(reasoning_tokens), 0), coalesce(sum(cost_nano_usd), 0)
-  FROM inserted GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
-  ON CONFLICT (starts_at, key_id, group_id, model, upstream_id) DO UPDATE SET
-    requests = totals.requests + excluded.requests, errors = totals.errors + excluded.errors,
-    input_tokens = totals.input_tokens + excluded.input_tokens,
-    cached_tokens = totals.cached_tokens + excluded.cached_tokens,
-    cache_write_tokens = totals.cache_write_tokens + excluded.cache_write_tokens,
-    output_tokens = totals.output_tokens + excluded.output_tokens,
-    reasoning_tokens = totals.reasoning_tokens + excluded.reasoning_tokens,
-    cost_nano_usd = totals.cost_nano_usd + excluded.cost_nano_usd`;
-
 /**
  * One statement, hence one transaction: a row that was there before counts neither as a row, nor in the totals, nor in the ledger.
  * What was to be erased before it came is never stored.
@@ -62,9 +44,9 @@ WITH arriving AS MATERIALIZED (
   UNION ALL
   SELECT ${ERASED_ROW} FROM arriving WHERE id IN (SELECT id FROM erased)
   ON CONFLICT DO NOTHING
-  RETURNING started_at, key_id, group_id, model, upstream_id, outcome,
+  RETURNING started_at, key_id, group_id, model, upstream_id, outcome, error_code, client, service_tier,
     input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd
-), hours AS (${totalsInto('usage_hours', 'hour')}), days AS (${totalsInto('usage_days', 'day')}),
+), ${insertedTotals},
 ${ledgerCharges('usage', 'inserted', 'cost_nano_usd')}
 SELECT count(*)::int AS count FROM inserted`;
 

@@ -12,6 +12,9 @@ export interface PartitionedTable {
   keptDays(options: StorageOptions): number;
 }
 
+/** Rows are added to the minutes of the last three days only, whatever their age when they come. */
+const USAGE_MINUTES_DAYS = 4;
+
 /** Every class of rows that retention drops. A table needs a line here, and a migration that makes it with its default partition. */
 export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
   { name: 'request_log', by: 'started_at', unit: 'day', ahead: 7, keptDays: (options) => options.requestRowsDays },
@@ -23,6 +26,7 @@ export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
     // Rows that are priced again change the totals of their hour.
     keptDays: ({ usageHoursDays, requestRowsDays }) => Math.max(usageHoursDays, requestRowsDays),
   },
+  { name: 'usage_minutes', by: 'starts_at', unit: 'day', ahead: 7, keptDays: () => USAGE_MINUTES_DAYS },
   { name: 'audit_entries', by: 'at', unit: 'month', ahead: 2, keptDays: (options) => options.auditDays },
 ];
 

@@ -1,7 +1,10 @@
 export { UsageModule } from './usage.module.js';
 export {
+  TooManyTotals,
+  USAGE_TOTALS_MAX,
   type UsageBucket,
   type UsageDimension,
+  type UsageFilter,
   type UsageQuery,
   type UsageTotals,
   UsageReport,

@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { Prisma, PrismaService } from '@app/database';
+import { Prisma, QuestionPool } from '@app/database';
+import { Clock } from '@app/runtime';
+import { usageParts } from './usage-parts.js';
 
-export type UsageBucket = 'hour' | 'day' | 'month' | 'total';
-export type UsageDimension = 'key' | 'group' | 'model' | 'upstream';
+export type UsageBucket = 'minute' | 'hour' | 'day' | 'month' | 'total';
+export type UsageDimension = 'key' | 'group' | 'model' | 'upstream' | 'error' | 'client' | 'owner' | 'service_tier';
+
+/** The values of each dimension that count, ids as they are stored; an empty text stands for none. All of them must hold. */
+export type UsageFilter = { readonly [Dimension in UsageDimension]?: readonly string[] | undefined };
 
 export interface UsageQuery {
   /** Inclusive. */
@@ -11,6 +16,7 @@ export interface UsageQuery {
   end: Date;
   bucket: UsageBucket;
   groupBy: readonly UsageDimension[];
+  filter?: UsageFilter;
 }
 
 /** Totals of one bucket and one combination of the grouped dimensions; a dimension that is not grouped by is null. */
@@ -23,8 +29,14 @@ export interface UsageTotals {
   model: string | null;
   upstream_id: string | null;
   upstream_name: string | null;
+  error: string | null;
+  client: string | null;
+  owner: string | null;
+  service_tier: string | null;
   requests: bigint;
   errors: bigint;
+  /** Those that an upstream was asked for. */
+  upstream_requests: bigint;
   input_tokens: bigint;
   cached_tokens: bigint;
   cache_write_tokens: bigint;
@@ -33,20 +45,28 @@ export interface UsageTotals {
   cost_nano_usd: bigint;
 }
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+/** More totals than one answer is to hold. */
+export class TooManyTotals extends Error {}
+
+/** Some 25 MB while they become an answer. */
+export const USAGE_TOTALS_MAX = 50_000;
+
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 
-const COLUMNS: Readonly<Record<UsageDimension, string>> = {
-  key: 'key_id',
-  group: 'group_id',
-  model: 'model',
-  upstream: 'upstream_id',
+/** What each dimension is called in the answer, and where it is found. */
+const DIMENSIONS: Readonly<Record<UsageDimension, { column: string; none: string; table?: string }>> = {
+  key: { column: 'key_id', none: NO_ID, table: 'api_keys' },
+  group: { column: 'group_id', none: NO_ID, table: 'groups' },
+  model: { column: 'model', none: '' },
+  upstream: { column: 'upstream_id', none: NO_ID, table: 'upstreams' },
+  error: { column: 'error', none: '' },
+  client: { column: 'client', none: '' },
+  owner: { column: 'owner', none: '' },
+  service_tier: { column: 'service_tier', none: '' },
 };
+const NAMES = Object.keys(DIMENSIONS) as UsageDimension[];
 
-const TOTALS = [
-  'requests',
-  'errors',
+const SUMS = [
   'input_tokens',
   'cached_tokens',
   'cache_write_tokens',
@@ -54,85 +74,89 @@ const TOTALS = [
   'reasoning_tokens',
   'cost_nano_usd',
 ];
+const ALL_SUMS = ['requests', 'errors', 'upstream_requests', ...SUMS];
+const TOTALS = [
+  ...['requests', 'errors', ...SUMS].map(summed),
+  `coalesce(sum(requests) FILTER (WHERE upstream_id <> '${NO_ID}'), 0)::bigint AS upstream_requests`,
+];
 
 /**
- * Usage totals that equal the sum of the request rows of exactly the asked time: whole days and hours come from the
- * totals tables, the rest at both ends from the rows themselves. One statement, hence one snapshot of all three.
+ * Usage totals that equal the sum of the request rows of exactly the asked time: whole days, hours and minutes come from the
+ * totals tables, what is left at both ends from the rows themselves. One statement, hence one snapshot of all of them.
  */
 @Injectable()
 export class UsageReport {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly questions: QuestionPool,
+    private readonly clock: Clock,
+  ) {}
 
-  totals(query: UsageQuery): Promise<UsageTotals[]> {
-    const { bucket, groupBy } = query;
-    const dimensions = groupBy.map((dimension) => COLUMNS[dimension]);
-    const start =
-      bucket === 'total' ? Prisma.sql`${query.start}::timestamptz` : Prisma.sql`date_trunc(${bucket}, at, 'UTC')`;
-    const keys = ['start', ...dimensions].map((name) => Prisma.raw(name));
-    const name = (dimension: UsageDimension, table: string) =>
-      groupBy.includes(dimension)
-        ? Prisma.raw(`(SELECT name FROM ${table} WHERE ${table}.id = ${COLUMNS[dimension]}) AS ${dimension}_name`)
-        : Prisma.raw(`NULL::text AS ${dimension}_name`);
-    return this.prisma.$queryRaw<UsageTotals[]>(Prisma.sql`
-      WITH parts AS (${Prisma.join(parts(query), ' UNION ALL ')}),
-      summed AS (
-        SELECT ${start} AS start, ${Prisma.join(
-          Object.values(COLUMNS).map((column) =>
-            dimensions.includes(column) ? Prisma.raw(column) : Prisma.raw(`NULL AS ${column}`),
-          ),
-        )}, ${Prisma.raw(TOTALS.map((total) => `sum(${total})::bigint AS ${total}`).join(', '))}
-        FROM parts GROUP BY ${Prisma.join(keys)}
-      )
-      SELECT start, ${Prisma.raw(TOTALS.join(', '))},
-        ${Prisma.raw(dimensions.includes('model') ? `nullif(model, '') AS model` : 'NULL::text AS model')},
-        ${idColumn('key', groupBy)}, ${idColumn('group', groupBy)}, ${idColumn('upstream', groupBy)},
-        ${name('key', 'api_keys')}, ${name('group', 'groups')}, ${name('upstream', 'upstreams')}
-      FROM summed ORDER BY ${Prisma.join(keys)}`);
+  /** In the order of time and of the dimensions. @throws TooManyTotals when there are more than `USAGE_TOTALS_MAX` */
+  async totals(query: UsageQuery): Promise<UsageTotals[]> {
+    const { bucket, groupBy, filter = {} } = query;
+    const columns = groupBy.map((dimension) => DIMENSIONS[dimension].column);
+    const cells = groupBy.map((dimension) => `${valueOf(dimension)} AS ${DIMENSIONS[dimension].column}`);
+    const keys = Prisma.raw(['start', ...columns].join(', '));
+    const totals = await this.questions.ask<UsageTotals>(Prisma.sql`
+      WITH parts AS (${Prisma.join(usageParts(query, this.clock.now()), ' UNION ALL ')}),
+      binned AS (
+        SELECT ${binOf(query)} AS start, ${Prisma.raw([...cells, ...TOTALS].join(', '))}
+        FROM parts LEFT JOIN (SELECT id AS owned_id, owner FROM api_keys) AS owners ON owned_id = key_id
+        WHERE ${Prisma.join(conditions(filter), ' AND ')} GROUP BY ${positions(columns)}
+      ),
+      summed AS (${bucket === 'month' ? months(columns) : Prisma.sql`SELECT * FROM binned`})
+      SELECT start, ${Prisma.raw(NAMES.flatMap((name) => shown(name, groupBy)).join(', '))}, ${Prisma.raw(ALL_SUMS.join(', '))}
+      FROM summed ORDER BY ${keys} LIMIT ${USAGE_TOTALS_MAX + 1}`);
+    if (totals.length > USAGE_TOTALS_MAX) throw new TooManyTotals();
+    return totals;
   }
 }
 
-function idColumn(dimension: UsageDimension, groupBy: readonly UsageDimension[]): Prisma.Sql {
-  const column = COLUMNS[dimension];
-  return Prisma.raw(
-    groupBy.includes(dimension) ? `nullif(${column}, '${NO_ID}') AS ${column}` : `NULL::uuid AS ${column}`,
-  );
+function summed(name: string): string {
+  return `sum(${name})::bigint AS ${name}`;
 }
 
-/** The asked time cut into whole days, whole hours and rests; together they cover it once. */
-function parts({ start, end, bucket }: UsageQuery): Prisma.Sql[] {
-  const from = start.getTime();
-  const to = Math.max(from, end.getTime());
-  const hours = within(from, to, HOUR_MS);
-  const days = bucket === 'hour' ? { from: hours.to, to: hours.to } : within(hours.from, hours.to, DAY_MS);
+/** All of a bucket's times as one, of a month's those of a day. By arithmetic: `date_trunc` with a time zone takes longer than the sums. */
+function binOf({ bucket, start }: UsageQuery): Prisma.Sql {
+  if (bucket === 'total') return Prisma.sql`${start}::timestamptz`;
+  const width = bucket === 'month' ? '1 day' : `1 ${bucket}`;
+  return Prisma.sql`date_bin(${width}::interval, at, '1970-01-01 00:00:00Z'::timestamptz)`;
+}
+
+function months(columns: readonly string[]): Prisma.Sql {
+  const cells = Prisma.raw([...columns, ...ALL_SUMS.map(summed)].join(', '));
+  return Prisma.sql`SELECT date_trunc('month', start, 'UTC') AS start, ${cells} FROM binned GROUP BY ${positions(columns)}`;
+}
+
+/** The start and all that it is grouped by. */
+function positions(columns: readonly string[]): Prisma.Sql {
+  return Prisma.raw(['start', ...columns].map((_, index) => index + 1).join(', '));
+}
+
+/** An owner is the key's, as it is now; a deleted key has none. */
+function valueOf(dimension: UsageDimension): string {
+  return dimension === 'owner' ? `coalesce(owner, '')` : DIMENSIONS[dimension].column;
+}
+
+function shown(dimension: UsageDimension, groupBy: readonly UsageDimension[]): string[] {
+  const { column, none, table } = DIMENSIONS[dimension];
+  const isGrouped = groupBy.includes(dimension);
+  const value = isGrouped ? `nullif(${column}, '${none}')` : 'NULL';
+  const name = isGrouped ? `(SELECT name FROM ${table} WHERE ${table}.id = ${column})` : 'NULL';
   return [
-    rows(from, hours.from),
-    totals('usage_hours', hours.from, days.from),
-    totals('usage_days', days.from, days.to),
-    totals('usage_hours', days.to, hours.to),
-    rows(hours.to, to),
+    `${value}${table ? '::uuid' : '::text'} AS ${column}`,
+    ...(table ? [`${name}::text AS ${dimension}_name`] : []),
   ];
 }
 
-/** The largest run of whole units within [from, to); empty, and at `to`, when there is none. */
-function within(from: number, to: number, unitMs: number): { from: number; to: number } {
-  const first = Math.ceil(from / unitMs) * unitMs;
-  const last = Math.floor(to / unitMs) * unitMs;
-  return first < last ? { from: first, to: last } : { from: to, to };
-}
-
-function totals(table: string, from: number, to: number): Prisma.Sql {
-  return Prisma.sql`
-    SELECT starts_at AS at, key_id, group_id, model, upstream_id, ${Prisma.raw(TOTALS.join(', '))}
-    FROM ${Prisma.raw(table)} WHERE starts_at >= ${new Date(from)} AND starts_at < ${new Date(to)}`;
-}
-
-function rows(from: number, to: number): Prisma.Sql {
-  return Prisma.sql`
-    SELECT started_at AS at, coalesce(key_id, ${NO_ID}::uuid) AS key_id, coalesce(group_id, ${NO_ID}::uuid) AS group_id,
-      coalesce(model, '') AS model, coalesce(upstream_id, ${NO_ID}::uuid) AS upstream_id, 1 AS requests,
-      CASE WHEN outcome IN ('ok', 'client_left') THEN 0 ELSE 1 END AS errors,
-      coalesce(input_tokens, 0) AS input_tokens, coalesce(cached_tokens, 0) AS cached_tokens,
-      coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(output_tokens, 0) AS output_tokens,
-      coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd
-    FROM request_log WHERE started_at >= ${new Date(from)} AND started_at < ${new Date(to)}`;
+function conditions(filter: UsageFilter): Prisma.Sql[] {
+  const all = NAMES.flatMap((dimension) => {
+    const values = filter[dimension];
+    if (values === undefined) return [];
+    const { none, table } = DIMENSIONS[dimension];
+    const wanted = values.map((value) => (value === '' ? none : value));
+    const type = Prisma.raw(table ? 'uuid[]' : 'text[]');
+    return [Prisma.sql`${Prisma.raw(valueOf(dimension))} = ANY (${wanted}::${type})`];
+  });
+  return all.length > 0 ? all : [Prisma.sql`true`];
 }

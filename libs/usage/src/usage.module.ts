@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
+import { RuntimeModule } from '@app/runtime';
 import { UsageReport } from './usage-report.js';
 
-@Module({ providers: [UsageReport], exports: [UsageReport] })
+@Module({ imports: [RuntimeModule], providers: [UsageReport], exports: [UsageReport] })
 export class UsageModule {}

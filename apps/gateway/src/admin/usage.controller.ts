@@ -1,22 +1,25 @@
-import { Get, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import { toPublicId, Usage, UsageQuery } from '@app/contract';
-import { formatUsd } from '@app/models';
+import { Get, Query, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Usage, UsageQuery } from '@app/contract';
 import { Clock } from '@app/runtime';
-import { type UsageBucket, UsageReport, type UsageTotals } from '@app/usage';
+import { TooManyTotals, USAGE_TOTALS_MAX, UsageReport, type UsageTotals } from '@app/usage';
+import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
+import { usageCsv } from './usage-csv.js';
+import { noUsage, shownUsage } from './shown-usage.js';
 
-const DEFAULT_RANGE_MS = 30 * 86_400_000;
-const NOTHING = {
-  requests: 0,
-  input_tokens: 0,
-  cached_tokens: 0,
-  cache_write_tokens: 0,
-  output_tokens: 0,
-  reasoning_tokens: 0,
-  cost_usd: '0',
-  errors: 0,
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const DEFAULT_RANGE_MS = {
+  minute: HOUR_MS,
+  hour: 30 * DAY_MS,
+  day: 30 * DAY_MS,
+  month: 30 * DAY_MS,
+  total: 30 * DAY_MS,
 };
+/** Longer times have too many of them. */
+const RANGE_DAYS_MAX = { minute: 2, hour: 366, day: Infinity, month: Infinity, total: Infinity };
 
 @AdminController('usage')
 export class UsageController {
@@ -27,51 +30,39 @@ export class UsageController {
 
   @Get()
   @ApiOperation({ summary: 'Usage totals; they equal the sum of the request rows of exactly the asked time' })
+  @ApiProduces('application/json', 'text/csv')
   @ApiOkResponse({ standardSchema: Usage })
-  async totals(@Query({ schema: UsageQuery }) query: UsageQuery): Promise<Usage> {
+  async totals(
+    @Query({ schema: UsageQuery }) query: UsageQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Usage | string> {
+    const { bucket, group_by: groupBy, format } = query;
     const end = query.end ? new Date(query.end) : new Date(this.clock.now());
-    const start = query.start ? new Date(query.start) : new Date(end.getTime() - DEFAULT_RANGE_MS);
-    const rows = await this.report.totals({ start, end, bucket: query.bucket, groupBy: query.group_by });
-    if (rows.length === 0 && query.bucket === 'total' && query.group_by.length === 0) {
-      return { data: [{ start: start.toISOString(), end: end.toISOString(), ...NOTHING }] };
+    const start = query.start ? new Date(query.start) : new Date(end.getTime() - DEFAULT_RANGE_MS[bucket]);
+    const daysMax = RANGE_DAYS_MAX[bucket];
+    if (end.getTime() - start.getTime() > daysMax * DAY_MS) {
+      const message = `must be within ${daysMax} days before the end when the bucket is ${bucket}`;
+      throw AdminProblem.invalid([{ path: 'start', message }]);
     }
-    return { data: rows.map((row) => toTotals(row, query, end)) };
+    const rows = await this.rows(query, start, end);
+    const data = rows.map((row) => shownUsage(row, bucket, groupBy, end));
+    if (rows.length === 0 && bucket === 'total' && groupBy.length === 0) data.push(noUsage(start, end));
+    if (format === 'json') return { data };
+    void reply.headers({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': `attachment; filename="usage-${start.toISOString().slice(0, 10)}-${end.toISOString().slice(0, 10)}.csv"`,
+      'cache-control': 'no-store',
+    });
+    return usageCsv(data, groupBy);
   }
-}
 
-function toTotals(row: UsageTotals, { bucket, group_by: groupBy }: UsageQuery, end: Date): Usage['data'][number] {
-  return {
-    start: row.start.toISOString(),
-    end: endOf(row.start, bucket, end).toISOString(),
-    ...(groupBy.includes('key') ? { key_id: row.key_id && toPublicId('key', row.key_id), key_name: row.key_name } : {}),
-    ...(groupBy.includes('group')
-      ? { group_id: row.group_id && toPublicId('group', row.group_id), group_name: row.group_name }
-      : {}),
-    ...(groupBy.includes('model') ? { model: row.model } : {}),
-    ...(groupBy.includes('upstream')
-      ? { upstream_id: row.upstream_id && toPublicId('upstream', row.upstream_id), upstream_name: row.upstream_name }
-      : {}),
-    requests: Number(row.requests),
-    input_tokens: Number(row.input_tokens),
-    cached_tokens: Number(row.cached_tokens),
-    cache_write_tokens: Number(row.cache_write_tokens),
-    output_tokens: Number(row.output_tokens),
-    reasoning_tokens: Number(row.reasoning_tokens),
-    cost_usd: formatUsd(row.cost_nano_usd),
-    errors: Number(row.errors),
-  };
-}
-
-/** Buckets are in UTC, where every day has 24 hours. */
-function endOf(start: Date, bucket: UsageBucket, end: Date): Date {
-  switch (bucket) {
-    case 'hour':
-      return new Date(start.getTime() + 3_600_000);
-    case 'day':
-      return new Date(start.getTime() + 86_400_000);
-    case 'month':
-      return new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1, 1));
-    case 'total':
-      return end;
+  private async rows(query: UsageQuery, start: Date, end: Date): Promise<UsageTotals[]> {
+    try {
+      return await this.report.totals({ start, end, bucket: query.bucket, groupBy: query.group_by, filter: query });
+    } catch (error) {
+      if (!(error instanceof TooManyTotals)) throw error;
+      const message = `must be later, or the bucket larger, or the groups fewer: there are more than ${USAGE_TOTALS_MAX} totals`;
+      throw AdminProblem.invalid([{ path: 'start', message }]);
+    }
   }
 }

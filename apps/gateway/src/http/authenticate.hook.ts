@@ -5,7 +5,7 @@ import type { Lifecycle } from '../health/lifecycle.js';
 import type { Throttles } from '../throttling/throttles.js';
 import { AdminProblem } from './admin-problem.js';
 import type { AdminTokenHash } from './admin-token.js';
-import { type GatewayRequest, isDataPlane, pathOf, routeOf } from './gateway-request.js';
+import { type GatewayRequest, isDataPlane, isOrganizationApi, pathOf, routeOf } from './gateway-request.js';
 import { contentEncodingOf } from './request-body/content-encoding.js';
 import { headRefusal } from './request-head.js';
 import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
@@ -78,8 +78,9 @@ export function authenticateRequests(
   });
 }
 
-/** Everything below /admin/v1 needs the admin token, but for the description of the API. */
+/** Everything below /admin/v1 needs the admin token, but for the description of the API; and so does OpenAI's usage API. */
 function needsAdminToken(request: FastifyRequest): boolean {
+  if (isOrganizationApi(request)) return true;
   const path = routeOf(request);
   return path.startsWith('/admin/v1/') && !path.startsWith('/admin/v1/openapi.');
 }

@@ -4,12 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Prisma, QuestionGivenUp } from '@app/database';
 import { errors, GatewayError } from '@app/protocol';
 import { AdminProblem } from './admin-problem.js';
-import { type GatewayRequest, isDataPlane, pathOf } from './gateway-request.js';
+import { type GatewayRequest, isDataPlane, isOrganizationApi, pathOf } from './gateway-request.js';
 import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
 
 const UPLOAD_REST_MS_MAX = 30_000;
 
-/** The one place where an error becomes an answer: OpenAI's error object on the data plane, a problem on the admin API. */
+/**
+ * The one place where an error becomes an answer: OpenAI's error object on the data plane and below /v1/organization, a problem on the
+ * admin API.
+ */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(ErrorFilter.name);
@@ -45,20 +48,14 @@ export class ErrorFilter implements ExceptionFilter {
   private answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const problem = toProblem(error, request);
     if (problem.status === 500) this.logger.error(error, 'admin request failed');
-    const body = {
-      type: 'about:blank',
-      title: problem.title,
-      status: problem.status,
-      detail: problem.message,
-      code: problem.code,
-      request_id: String(reply.getHeader('x-request-id') ?? ''),
-      ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
-    };
+    const isOpenAi = isOrganizationApi(request);
+    const requestId = String(reply.getHeader('x-request-id') ?? '');
+    const body = isOpenAi ? toOpenAiError(error, problem) : toProblemBody(problem, requestId);
     void reply
       .code(problem.status)
       .headers({
         ...(error instanceof GatewayError ? error.toHeaders() : {}),
-        'content-type': 'application/problem+json',
+        'content-type': isOpenAi ? 'application/json' : 'application/problem+json',
         ...(problem.retryAfterSeconds === null ? {} : { 'retry-after': String(problem.retryAfterSeconds) }),
         ...(problem.status === 401 ? { 'www-authenticate': 'Bearer realm="tollgate admin"' } : {}),
       })
@@ -93,6 +90,25 @@ function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
     return new AdminProblem(status, 'bad_request', 'Bad request', error instanceof Error ? error.message : '');
   }
   return AdminProblem.internal();
+}
+
+function toProblemBody(problem: AdminProblem, requestId: string): object {
+  return {
+    type: 'about:blank',
+    title: problem.title,
+    status: problem.status,
+    detail: problem.message,
+    code: problem.code,
+    request_id: requestId,
+    ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
+  };
+}
+
+/** What OpenAI's clients read; a token that is none has the code of a key that is none. */
+function toOpenAiError(error: unknown, { status, code, message, errors: [first] }: AdminProblem): object {
+  if (error instanceof GatewayError) return error.toBody();
+  const type = status >= 500 ? 'server_error' : status === 429 ? 'rate_limit_exceeded' : 'invalid_request_error';
+  return { error: { message, type, param: first?.path ?? null, code: status === 401 ? 'invalid_api_key' : code } };
 }
 
 /**

@@ -10,12 +10,18 @@ export interface GatewayRequest extends FastifyRequest {
   caller: Caller;
 }
 
-const CONTROL_PLANE = /^\/(?:admin|console|livez|readyz|metrics|favicon\.ico|robots\.txt)(?:[/?]|$)/;
+const CONTROL_PLANE = /^\/(?:admin|console|livez|readyz|metrics|favicon\.ico|robots\.txt|v1\/organization)(?:[/?]|$)/;
+const ORGANIZATION_API = /^\/v1\/organization(?:\/|$)/;
 
 /** Whether a request is one of operators. Everything else is the data plane, where each request becomes a log row. */
 export function isControlPlane(request: FastifyRequest): boolean {
   const route = routeOf(request);
   return CONTROL_PLANE.test(route) || route === '/';
+}
+
+/** Whether a request is one of operators in OpenAI's words: it needs the admin token, and is answered in OpenAI's shapes. */
+export function isOrganizationApi(request: FastifyRequest): boolean {
+  return ORGANIZATION_API.test(routeOf(request));
 }
 
 /**
