@@ -15,6 +15,7 @@ import { ExplainModule } from './explain/explain.module.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { InputTokensModule } from './input-tokens/input-tokens.module.js';
 import { CallLimitsModule } from './limits/call-limits.module.js';
+import { LiveModule } from './live/live.module.js';
 import { ModelRoutesModule } from './models/model-routes.module.js';
 import type { AnswerLimits } from './responses/answer-keeper.js';
 import { ResponsesModule } from './responses/responses.module.js';
@@ -87,6 +88,7 @@ export class GatewayModule {
         ExplainModule,
         ModelRoutesModule,
         AdminModule,
+        LiveModule,
       ],
       controllers: [ConsoleController],
       providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],

@@ -14,6 +14,15 @@ export {
   LedgerEntryList,
   ListLedgerEntriesQuery,
 } from './ledger.js';
+export {
+  LIVE_FIELDS,
+  type LiveField,
+  LiveGap,
+  LiveRequestsQuery,
+  ListOpenRequestsQuery,
+  OpenRequest,
+  OpenRequestList,
+} from './live-requests.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';

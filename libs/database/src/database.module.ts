@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuditLog } from './audit-log.js';
 import { ChangeFeed } from './change-feed.js';
+import { Notices } from './notices.js';
 import { PrismaService } from './prisma.service.js';
 
 /** The database and what keeps memory in step with it. Configured once, at the composition root. */
@@ -13,13 +14,18 @@ export class DatabaseModule {
       providers: [
         { provide: PrismaService, useFactory: () => new PrismaService(connectionString) },
         {
-          provide: ChangeFeed,
-          useFactory: (prisma: PrismaService) => new ChangeFeed(prisma, connectionString),
+          provide: Notices,
+          useFactory: (prisma: PrismaService) => new Notices(prisma, connectionString),
           inject: [PrismaService],
+        },
+        {
+          provide: ChangeFeed,
+          useFactory: (prisma: PrismaService, notices: Notices) => new ChangeFeed(prisma, notices),
+          inject: [PrismaService, Notices],
         },
         AuditLog,
       ],
-      exports: [PrismaService, ChangeFeed, AuditLog],
+      exports: [PrismaService, ChangeFeed, Notices, AuditLog],
     };
   }
 }

@@ -4,5 +4,6 @@ export { DatabaseModule } from './database.module.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 export { Prisma } from './generated/client.js';
 export { applyMigrations } from './migrations.js';
+export { Notices } from './notices.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
 export { readSetting, writeSetting } from './settings-table.js';

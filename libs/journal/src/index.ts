@@ -1,3 +1,5 @@
+export { CommittedRows, type RowWatcher } from './committed-rows.js';
+export { FinishedRequests } from './finished-requests.js';
 export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
 export { PartitionKeeper } from './partition-keeper.js';

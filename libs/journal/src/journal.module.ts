@@ -1,5 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock, RuntimeModule } from '@app/runtime';
+import { CommittedRows } from './committed-rows.js';
+import { FinishedRequests } from './finished-requests.js';
 import type { JournalOptions } from './journal-writer.js';
 import { PartitionKeeper } from './partition-keeper.js';
 import { Repricing } from './repricing.js';
@@ -17,12 +19,14 @@ export class JournalModule {
       imports: [RuntimeModule],
       providers: [
         { provide: RequestJournal, useFactory: (clock: Clock) => new RequestJournal(options, clock), inject: [Clock] },
+        CommittedRows,
+        FinishedRequests,
         RequestLog,
         RequestSearch,
         PartitionKeeper,
         Repricing,
       ],
-      exports: [Repricing, RequestJournal, RequestLog, RequestSearch],
+      exports: [CommittedRows, FinishedRequests, Repricing, RequestJournal, RequestLog, RequestSearch],
     };
   }
 }

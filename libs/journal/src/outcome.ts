@@ -18,6 +18,7 @@ export type Outcome =
 export function outcomeOf(record: RequestRecord): Outcome {
   // Read to its end for the sake of the account: the client has not had it.
   if (record.clientLeftAction !== null) return 'client_left';
+  if (record.cut === 'operator') return 'gateway_error';
   if (record.isComplete) return record.responseStatus === 'failed' ? 'upstream_error' : 'ok';
   if (record.cut === 'client') return 'client_left';
   if (record.cut === 'timeout') return 'timeout';

@@ -3,6 +3,7 @@ import { toPublicId } from '@app/contract';
 import { PrismaService } from '@app/database';
 import { ledgerCharges } from '@app/ledger';
 import { BatchWriter, Clock, timeOfId } from '@app/runtime';
+import { CommittedRows } from './committed-rows.js';
 import { idIn } from './journal-format.js';
 import type { JournaledRow } from './journal-reader.js';
 import { RequestJournal } from './request-journal.js';
@@ -85,6 +86,7 @@ export class RequestLog implements OnApplicationShutdown {
     private readonly prisma: PrismaService,
     readonly journal: RequestJournal,
     private readonly clock: Clock,
+    private readonly committed: CommittedRows,
   ) {}
 
   get rowsPending(): number {
@@ -154,6 +156,7 @@ export class RequestLog implements OnApplicationShutdown {
   private async write(rows: readonly JournaledRow[]): Promise<void> {
     await this.insertRows(rows);
     this.journal.done(rows);
+    this.committed.note(rows);
     this.readBack();
   }
 

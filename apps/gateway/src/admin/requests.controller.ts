@@ -60,7 +60,8 @@ function statusFilter(status: string): RequestFilter['status'] {
   return status.endsWith('xx') ? { class: Number(status[0]) } : { exact: Number(status) };
 }
 
-function toRequest(row: RequestRow): Request {
+/** A row of the request log as operators see it. */
+export function toRequest(row: RequestRow): Request {
   const publicId = (kind: 'key' | 'group' | 'upstream', id: string | null) => id && toPublicId(kind, id);
   const count = (value: bigint | null) => (value === null ? null : Number(value));
   return {
