@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Group, IssuedKey } from '../../libs/contract/src/index.js';
+import type { Group } from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { findCodex, newCodexHome, removeCodexHome } from '../support/codex.js';
+import { createDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { TestGateway } from '../support/gateway.js';
+import { TestRedis } from '../support/redis.js';
 import { call } from '../support/responses-client.js';
 import { CodexScene, MODEL } from './codex-scene.js';
 
@@ -13,12 +17,9 @@ const WINDOWS = [
 ];
 
 let scene: CodexScene;
-let count = 0;
 
 async function keyOf(group: object): Promise<string> {
-  const name = `plan-${++count}`;
-  const { id } = await scene.gateway.admin.create<Group>('/groups', { name, models: [MODEL], ...group });
-  return (await scene.gateway.admin.create<IssuedKey>('/keys', { name, group_id: id })).secret;
+  return (await scene.gateway.admin.issueKey({ models: [MODEL], group })).secret;
 }
 
 interface RateLimits {
@@ -125,5 +126,41 @@ function notedLimits(home: string): RateLimits | undefined {
     );
     const rows = await scene.rowsOf(stopped);
     expect(rows.map(({ status, outcome }) => [status, outcome])).toEqual([[429, 'unauthenticated']]);
+  });
+});
+
+const hasAll = codex !== null && TestRedis.isInstalled();
+(hasAll ? describe : describe.skip)(`Codex ${codex?.version ?? ''} at two replicas on one Redis`, () => {
+  it('sees one plan, and is stopped by what it has used at the other', async () => {
+    const [redis, database] = await Promise.all([TestRedis.start(), createDatabase()]);
+    const options = { database, env: { REDIS_URL: redis.url } };
+    const home = newCodexHome();
+    try {
+      scene = await CodexScene.start(options);
+      const other = await TestGateway.start(options);
+      try {
+        const secret = await keyOf({ windows: [{ name: '5 hours', period: '5h', unit: 'requests', limit: 2 }] });
+        const runAt = (url: string, prompt: string) =>
+          scene.run(codex as NonNullable<typeof codex>, [prompt], { key: secret, home, baseUrl: `${url}/v1` });
+        await eventually('the key at the other replica', async () => {
+          const { status } = await call(other.url, null, { secret, path: '/v1/usage', method: 'GET' });
+          return status === 200 ? true : undefined;
+        });
+        expect((await runAt(scene.gateway.url, 'One')).code).toBe(0);
+        expect(notedLimits(home)?.primary?.used_percent).toBe(50);
+        expect((await runAt(other.url, 'Two')).code).toBe(0);
+        expect(notedLimits(home)?.primary?.used_percent).toBe(100);
+        const stopped = await runAt(scene.gateway.url, 'Three');
+        expect(stopped.error).toMatch(/^You.ve hit your usage limit\./);
+        expect(await scene.rowsOf(stopped)).toMatchObject([{ status: 429, outcome: 'limited' }]);
+      } finally {
+        await other.stop();
+        await scene.stop();
+      }
+    } finally {
+      removeCodexHome(home);
+      await redis.stop();
+      await database.drop();
+    }
   });
 });

@@ -18,7 +18,7 @@ const statusWith = async (secret: string) => (await call(gateway.url, callBody('
 const problem = (answer: { body: unknown }) => answer.body as Problem;
 
 describe('who may call', () => {
-  it.each(['/keys', '/groups', '/models', '/upstreams', '/requests', '/usage'])(
+  it.each(['/keys', '/groups', '/models', '/upstreams', '/requests', '/requests/export', '/sessions', '/usage'])(
     '%s needs the admin token',
     async (path) => {
       for (const authorization of [undefined, 'Bearer wrong-token', `Basic ${ADMIN_TOKEN}`]) {
@@ -74,6 +74,31 @@ describe('what is not valid', () => {
     ['/requests?from=yesterday', 'from'],
     ['/requests?cursor=x', 'cursor'],
     ['/requests?nonsense=1', 'nonsense'],
+    ['/requests?status=200&status=2x', 'status'],
+    ['/requests?exclude_outcome=fine', 'exclude_outcome'],
+    ['/requests?key=key_1', 'key'],
+    ['/requests?status=', 'status'],
+    ['/requests?client_ip=10.0.0.0/40', 'client_ip'],
+    ['/requests?stream=yes', 'stream'],
+    ['/requests?id=req_xyz', 'id'],
+    ['/requests?error_text=', 'error_text'],
+    ['/requests?duration_ms_min=fast', 'duration_ms_min'],
+    ['/requests?attempts_max=-1', 'attempts_max'],
+    ['/requests?cost_usd_min=1e3', 'cost_usd_min'],
+    ['/requests?sort=colour', 'sort'],
+    ['/requests?sort=duration_ms', 'sort'],
+    ['/requests?sort=cost_usd&from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z', 'sort'],
+    ['/requests/histogram?buckets=401', 'buckets'],
+    ['/requests/histogram?buckets=10&interval_seconds=60', 'interval_seconds'],
+    ['/requests/histogram?interval_seconds=60', 'interval_seconds'],
+    ['/requests/histogram?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z', 'to'],
+    ['/requests/histogram?cursor=x', 'cursor'],
+    ['/requests/facets?fields=model,colour', 'fields.1'],
+    ['/requests/facets?limit=1000', 'limit'],
+    ['/requests/export?format=xlsx', 'format'],
+    ['/requests/export?limit=5', 'limit'],
+    ['/sessions?status=200', 'status'],
+    ['/sessions?cursor=s1', 'cursor'],
     ['/usage?bucket=week', 'bucket'],
     ['/usage?group_by=key,colour', 'group_by.1'],
     ['/usage?start=2026-02-01T00:00:00Z&end=2026-01-01T00:00:00Z', 'end'],
@@ -81,6 +106,16 @@ describe('what is not valid', () => {
     const answer = await gateway.admin.get(path);
     expect(answer.status).toBe(422);
     expect(problem(answer).errors?.map((error) => error.path)).toContain(field);
+  });
+
+  it('is told what it should be, by the name of the parameter', async () => {
+    const answer = await gateway.admin.get('/requests?key=&key=key_1&exclude_client_ip=x&outcome=fine&id=req_');
+    expect(problem(answer).errors).toEqual([
+      { path: 'id', message: 'must be the id of a request, or how it begins, such as req_0193ab' },
+      { path: 'outcome', message: expect.stringMatching(/^must be one of ok, client_error, /) },
+      { path: 'key', message: 'must be the id of a key, such as key_0193…' },
+      { path: 'exclude_client_ip', message: 'must be an IP address, or a network such as 10.0.0.0/8' },
+    ]);
   });
 
   it('is answered 400 when it is not JSON, 404 when it does not exist, 409 when the name is taken', async () => {
@@ -302,8 +337,19 @@ describe('the description of the API', () => {
         'get /models/{id}/prices',
         'post /models/{id}/prices',
         'delete /models/{id}/prices/{price_id}',
+        'get /balances',
+        'get /balances/{owner}',
+        'delete /balances/{owner}',
+        'get /balances/{owner}/entries',
+        'post /balances/{owner}/entries',
         'get /requests',
         'get /requests/{id}',
+        'get /requests/{id}/curl',
+        'get /requests/export',
+        'get /requests/facets',
+        'get /requests/histogram',
+        'get /sessions',
+        'get /sessions/{id}',
         'post /requests/reprice',
         'post /prices/import',
         'get /upstreams',

@@ -1,4 +1,4 @@
-import type { Alert, Balance, Group, IssuedKey, LedgerEntry, Model, Problem } from '../../libs/contract/src/index.js';
+import type { Alert, Balance, LedgerEntry, Model, Problem } from '../../libs/contract/src/index.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
@@ -15,7 +15,6 @@ let database: TestDatabase;
 let scene: Scene;
 let twin: TestGateway;
 let model: Model;
-let count = 0;
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -34,12 +33,9 @@ interface Owner {
   secret: string;
 }
 
-async function owner(group: object = {}): Promise<Owner> {
-  const name = `prepaid-${++count}`;
-  const { admin } = scene.gateway;
-  const { id: groupId } = await admin.create<Group>('/groups', { name, models: ['*'], ...group });
-  const { id: keyId, secret } = await admin.create<IssuedKey>('/keys', { name, group_id: groupId });
-  return { groupId, keyId, secret };
+async function owner(fields: object = {}): Promise<Owner> {
+  const { group, key, secret } = await scene.gateway.admin.issueKey({ group: fields });
+  return { groupId: group.id, keyId: key.id, secret };
 }
 
 const enter = (id: string, body: object) => scene.gateway.admin.post(`/balances/${id}/entries`, body);

@@ -11,16 +11,6 @@ beforeAll(async () => {
 });
 afterAll(() => scene.stop());
 
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${scene.gateway.url}/metrics`)).text();
-  return Number(
-    text
-      .split('\n')
-      .find((line) => line.startsWith(`${name} `))
-      ?.slice(name.length + 1),
-  );
-}
-
 describe('a journal that is full', () => {
   it('refuses model requests until PostgreSQL is back, and loses no row', async () => {
     const { gateway, secret, cable, database } = scene;
@@ -36,15 +26,15 @@ describe('a journal that is full', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]));
     expect((await call(gateway.url, null, { secret, method: 'GET', path: '/v1/models' })).status).toBe(200);
     expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503);
-    expect(await metric('tollgate_journal_refusing')).toBe(1);
-    expect(await metric('tollgate_requests_shed_total{reason="journal"}')).toBeGreaterThan(0);
-    expect(await metric('tollgate_journal_bytes')).toBeLessThanOrEqual(1024 * 1024);
+    expect(await scene.gateway.metric('tollgate_journal_refusing')).toBe(1);
+    expect(await scene.gateway.metric('tollgate_requests_shed_total{reason="journal"}')).toBeGreaterThan(0);
+    expect(await scene.gateway.metric('tollgate_journal_bytes')).toBeLessThanOrEqual(1024 * 1024);
 
     cable.mend();
     await eventually('room in the journal', async () => ((await send()).status === 200 ? true : undefined), 15_000);
     const count = async () =>
       Number((await database.query<{ n: string }>('SELECT count(DISTINCT id) AS n FROM request_log'))[0]?.n);
     await eventually('all rows', async () => ((await count()) > answers.length ? true : undefined));
-    expect(await metric('tollgate_log_rows_dropped')).toBe(0);
+    expect(await scene.gateway.metric('tollgate_log_rows_dropped')).toBe(0);
   });
 });

@@ -1,5 +1,4 @@
 import { directive } from '../../apps/simulator/src/simulator.js';
-import type { Group, IssuedKey } from '../../libs/contract/src/index.js';
 import { Limiter, subjectLimits } from '../../libs/limits/src/index.js';
 import { SharedLimits } from '../../libs/limits/src/shared-limits.js';
 import { type Clock, RedisConnection } from '../../libs/runtime/src/index.js';
@@ -14,7 +13,6 @@ const MODEL = 'gpt-5.5';
 const PRICES = { input_per_million_usd: '0', output_per_million_usd: '1000' };
 
 let scene: Scene;
-let count = 0;
 
 beforeAll(async () => {
   scene = await startScene();
@@ -23,10 +21,7 @@ beforeAll(async () => {
 afterAll(() => scene.stop());
 
 async function limited(group: object): Promise<string> {
-  const name = `limited-${++count}`;
-  const { admin } = scene.gateway;
-  const { id } = await admin.create<Group>('/groups', { name, models: ['*'], ...group });
-  return (await admin.create<IssuedKey>('/keys', { name, group_id: id })).secret;
+  return (await scene.gateway.admin.issueKey({ group })).secret;
 }
 
 const bodyOf = (script: object = { deltas: 1 }, fields: object = {}): string =>

@@ -22,14 +22,18 @@ describeWithRedis('three replicas on one Redis', () => {
     );
   const served = (answers: readonly Answer[]) => answers.filter(({ status }) => status === 200).length;
 
+  /** On a busy machine Redis may not answer in time: then some decide by their shares, by a tenth too much in all. */
+  const atMost = (limit: number): number => {
+    const isAlone = replicas.gateways.some((gateway) => gateway.output().includes('counted by this replica alone'));
+    return isAlone ? limit * 1.1 : limit;
+  };
+
   it('grant together what one may grant, whoever is asked', async () => {
     const secret = await replicas.limited({ requests_per_minute: 20 });
     const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => respond(index, secret)));
     expect(answers.map(({ status }) => status).filter((status) => status !== 200 && status !== 429)).toEqual([]);
-    // On a busy machine Redis may not answer in time: then some decide by their shares.
-    const isAlone = replicas.gateways.some((gateway) => gateway.output().includes('counted by this replica alone'));
     expect(served(answers)).toBeGreaterThanOrEqual(20);
-    expect(served(answers)).toBeLessThanOrEqual(isAlone ? 22 : 20);
+    expect(served(answers)).toBeLessThanOrEqual(atMost(20));
     const refused = answers.find(({ status }) => status === 429);
     expect(refused?.error?.message).toContain('limit 20, used 2');
     expect(refused?.headers['x-ratelimit-remaining-requests']).toBe('0');
@@ -49,7 +53,12 @@ describeWithRedis('three replicas on one Redis', () => {
       return used.every((usd) => Math.abs((usd ?? 0) - spent) < 1e-6) ? true : undefined;
     });
     await replicas.settled(secret, 'group.budget');
-    for (let more = 0; more < 30; more++) await respond(more, secret, { deltas: 50 }, { max_output_tokens: 50 });
+    let more = 0;
+    await eventually('the rest of it used', async () => {
+      await respond(more++, secret, { deltas: 50 }, { max_output_tokens: 50 });
+      const [budget] = await replicas.usageAt(more, secret);
+      return (budget?.used ?? 0) >= 1 ? true : undefined;
+    });
     const after = await replicas.settled(secret, 'group.budget');
     expect(after.used).toBeGreaterThanOrEqual(1);
     expect(after.used).toBeLessThanOrEqual(1.05);
@@ -69,6 +78,7 @@ describeWithRedis('three replicas on one Redis', () => {
     // On a busy machine a call may find that Redis does not answer, and nothing set aside for it yet.
     while (served(before) < 15) before.push(await respond(before.length, secret));
     await replicas.settled(secret, 'key.budget');
+    const granted = atMost(30);
     await replicas.redis.stop();
     const during: Answer[] = [];
     for (let round = 0; round < 4; round++) {
@@ -76,7 +86,7 @@ describeWithRedis('three replicas on one Redis', () => {
     }
     expect(during.map(({ status }) => status).filter((status) => status !== 200 && status !== 429)).toEqual([]);
     expect(served(during)).toBeGreaterThanOrEqual(12);
-    expect(served(during)).toBeLessThanOrEqual(15);
+    expect(served(before) + served(during)).toBeLessThanOrEqual(granted);
     replicas.redis = await TestRedis.start(replicas.redis.port);
     // Redis has forgotten everything; the replicas and the log have not.
     await eventually('the replicas to count together', async () => {
@@ -85,7 +95,7 @@ describeWithRedis('three replicas on one Redis', () => {
       return used.every((amount) => amount === served(before) + served(during)) ? true : undefined;
     });
     const after = await Promise.all(Array.from({ length: 30 }, (_, index) => respond(index, secret)));
-    expect(served(before) + served(during) + served(after)).toBeLessThanOrEqual(30);
+    expect(served(before) + served(during) + served(after)).toBeLessThanOrEqual(granted);
     const spent = served(before) + served(during) + served(after);
     await eventually('the budget as the log knows it', async () => {
       await respond(0, secret);
@@ -93,4 +103,16 @@ describeWithRedis('three replicas on one Redis', () => {
       return Math.abs((budget?.used ?? 0) - spent * 0.01) < 1e-6 ? true : undefined;
     });
   });
+
+  it('take their shares when they are started while Redis is away', async () => {
+    const secret = await replicas.limited({ requests_per_minute: 30 });
+    await replicas.redis.stop();
+    await replicas.gateways[2]?.stop();
+    const last = await replicas.startOne(2);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => call(last.url, BODY, { secret })));
+    expect(served(answers)).toBe(10);
+    replicas.redis = await TestRedis.start(replicas.redis.port);
+  });
 });
+
+const BODY = JSON.stringify({ model: MODEL, input: `hi ${directive({ deltas: 1 })}`, store: false });

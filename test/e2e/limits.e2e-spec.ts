@@ -1,5 +1,5 @@
 import { directive, Simulator } from '../../apps/simulator/src/simulator.js';
-import type { Group, IssuedKey, Upstream } from '../../libs/contract/src/index.js';
+import type { Upstream } from '../../libs/contract/src/index.js';
 import { eventually } from '../support/eventually.js';
 import { TestGateway } from '../support/gateway.js';
 import { type Answer, call } from '../support/responses-client.js';
@@ -30,12 +30,9 @@ interface Limited {
   secret: string;
 }
 
-let count = 0;
-async function limited(group: object, key: object = {}): Promise<Limited> {
-  const name = `limited-${++count}`;
-  const { id: groupId } = await gateway.admin.create<Group>('/groups', { name, models: ['*'], ...group });
-  const issued = await gateway.admin.create<IssuedKey>('/keys', { name, group_id: groupId, ...key });
-  return { groupId, keyId: issued.id, secret: issued.secret };
+async function limited(groupFields: object, keyFields: object = {}): Promise<Limited> {
+  const { group, key, secret } = await gateway.admin.issueKey({ group: groupFields, key: keyFields });
+  return { groupId: group.id, keyId: key.id, secret };
 }
 
 const respond = (

@@ -18,11 +18,6 @@ afterAll(() => scene.stop());
 const held = callBody(`hold ${directive({ hold_after_events: 1 })}`);
 const session = { 'session-id': '01a202ed-f389-7702-ab97-15c928fff61f' };
 
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${gateway.url}/metrics`)).text();
-  return Number(new RegExp(`^tollgate_${name} (\\d+)$`, 'm').exec(text)?.[1]);
-}
-
 describe('a gateway that has as much to do as it may', () => {
   it('turns new requests away, keeps room for sessions, answers operators, and cuts nothing that has begun', async () => {
     const running = Array.from({ length: 4 }, () => call(gateway.url, held, { secret }));
@@ -50,8 +45,8 @@ describe('a gateway that has as much to do as it may', () => {
 
     for (const path of ['/livez', '/readyz']) expect((await fetch(`${gateway.url}${path}`)).status).toBe(200);
     expect((await gateway.admin.get('/keys')).status).toBe(200);
-    expect(await metric('requests_shed_total{reason="in_flight"}'.replaceAll(/[{}]/g, '\\$&'))).toBe(2);
-    expect(await metric('overloaded')).toBe(0);
+    expect(await gateway.metric('tollgate_requests_shed_total{reason="in_flight"}')).toBe(2);
+    expect(await gateway.metric('tollgate_overloaded')).toBe(0);
 
     simulator.release();
     for (const answer of await Promise.all(running)) {

@@ -34,17 +34,6 @@ function secondsOf({ headers }: Answer): number {
   return seconds;
 }
 
-async function metric({ url }: TestGateway, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(
-    text
-      .split('\n')
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(' ')
-      .at(-1),
-  );
-}
-
 describe('an address that asks too often', () => {
   let scene: Scene;
   let gateway: TestGateway;
@@ -71,7 +60,7 @@ describe('an address that asks too often', () => {
     expect((await call(gateway.url, null, { path: '/admin/v1/nothing', method: 'GET' })).status).toBe(429);
     expect((await ask(gateway.url, ADMIN_TOKEN)).status).toBe(200);
     expect((await ask(gateway.url, 'wrong-token')).status).toBe(429);
-    expect(await metric(gateway, 'tollgate_throttled_requests_total{throttler="admin_failures"}')).toBe(3);
+    expect(await gateway.metric('tollgate_throttled_requests_total{throttler="admin_failures"}')).toBe(3);
   });
 
   it('is told so behind sixty requests without a valid key, in words that no client asks again upon', async () => {
@@ -114,7 +103,7 @@ describe('an address that asks too often', () => {
       error_code: 'too_many_unauthenticated_requests',
       key_id: null,
     });
-    const throttled = await metric(gateway, 'tollgate_throttled_requests_total{throttler="strangers"}');
+    const throttled = await gateway.metric('tollgate_throttled_requests_total{throttler="strangers"}');
     expect(throttled).toBe(4);
     const { body } = await gateway.admin.get('/requests?outcome=unauthenticated&limit=100');
     const rows = (body as Page<Request>).data;
@@ -227,6 +216,6 @@ describeWithRedis('replicas on one Redis', () => {
     expect((await ask(first, 'wrong-token')).status).toBe(429);
     expect((await asStranger(first)).status).toBe(429);
     expect((await ask(first, ADMIN_TOKEN)).status).toBe(200);
-    expect(await metric(replicas.at(0), 'tollgate_throttler_clients')).toBe(3);
+    expect(await replicas.at(0).metric('tollgate_throttler_clients')).toBe(3);
   });
 });

@@ -36,12 +36,12 @@ export class AdminClient {
     return answer.body as T;
   }
 
-  /** A group and a key in it, and optionally the upstream that serves them: what most tests need. */
-  async issueKey(options: { models?: string[]; upstreamBaseUrl?: string; kind?: string } = {}): Promise<Issued> {
+  /** A group and a key in it, each with fields of their own, and optionally the upstream that serves them: what most tests need. */
+  async issueKey(options: IssueOptions = {}): Promise<Issued> {
     const { models = ['*'], upstreamBaseUrl, kind = 'openai' } = options;
     const suffix = Math.random().toString(36).slice(2, 10);
-    const group = await this.create<Group>('/groups', { name: `group-${suffix}`, models });
-    const key = await this.create<IssuedKey>('/keys', { name: `key-${suffix}`, group_id: group.id });
+    const group = await this.create<Group>('/groups', { name: `group-${suffix}`, models, ...options.group });
+    const key = await this.create<IssuedKey>('/keys', { name: `key-${suffix}`, group_id: group.id, ...options.key });
     const upstream = upstreamBaseUrl
       ? await this.create<Upstream>('/upstreams', { name: `upstream-${suffix}`, kind, base_url: upstreamBaseUrl })
       : null;
@@ -60,6 +60,14 @@ export class AdminClient {
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
   }
+}
+
+export interface IssueOptions {
+  models?: string[];
+  group?: object;
+  key?: object;
+  upstreamBaseUrl?: string;
+  kind?: string;
 }
 
 export interface Issued {

@@ -60,6 +60,13 @@ export class TestGateway {
     });
   }
 
+  /** A sample of its metrics, by name and labels as `/metrics` writes them; NaN when there is none. */
+  async metric(sample: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const line = text.split('\n').find((one) => one.startsWith(`${sample} `));
+    return Number(line?.slice(sample.length + 1));
+  }
+
   /** Stops it as an operator would, and leaves nothing behind. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.process.exitCode === null && this.process.signalCode === null) {

@@ -9,7 +9,7 @@ export {
   Balance,
   BalanceList,
   balanceOwner,
-  type BalanceOwnerId,
+  type BalanceOwner,
   LedgerEntry,
   LedgerEntryList,
   ListLedgerEntriesQuery,
@@ -29,7 +29,16 @@ export { Problem } from './problem.js';
 export { ImportedPrices, ImportPricesQuery, PriceListFile } from './price-import.js';
 export { AddPrice, Price, PriceList, type Prices, PricesInput, type TokenPricesInput } from './prices.js';
 export { Repriced, RepriceRequests } from './repricing.js';
-export { ListRequestsQuery, Request, RequestList } from './requests.js';
+export {
+  REQUEST_AMOUNTS,
+  REQUEST_FIELDS,
+  type RequestAmount,
+  type RequestField,
+  RequestFilters,
+} from './request-filters.js';
+export { RequestFacets, RequestFacetsQuery, RequestHistogram, RequestHistogramQuery } from './request-reports.js';
+export { ExportRequestsQuery, ListRequestsQuery, Request, RequestList, type RequestSort } from './requests.js';
+export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';
 export { Usage, UsageQuery } from './usage.js';

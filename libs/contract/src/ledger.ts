@@ -7,12 +7,12 @@ const ENTERED = ['top_up', 'correction'] as const;
 const KINDS = [...ENTERED, 'usage', 'repricing', 'closing'] as const;
 
 /** The key or the group whose balance it is. */
-export interface BalanceOwnerId {
+export interface BalanceOwner {
   readonly kind: 'key' | 'group';
   readonly id: string;
 }
 
-function ownerOf(publicId: string): BalanceOwnerId | null {
+function ownerOf(publicId: string): BalanceOwner | null {
   for (const kind of ['key', 'group'] as const) {
     const id = fromPublicId(kind, publicId);
     if (id !== null) return { kind, id };
@@ -24,7 +24,7 @@ function ownerOf(publicId: string): BalanceOwnerId | null {
 export const balanceOwner = z
   .string()
   .refine((id) => ownerOf(id) !== null, { error: 'must be the id of a key or a group, such as key_0193… or grp_0193…' })
-  .transform((id) => ownerOf(id) as BalanceOwnerId)
+  .transform((id) => ownerOf(id) as BalanceOwner)
   .meta({ description: 'Id of a key or of a group' });
 
 export const AddLedgerEntry = z

@@ -1,53 +1,43 @@
 import { z } from 'zod';
-import { text as storableText, Timestamp } from './fields.js';
-import { idOf } from './ids.js';
 import { PageQuery, pageOf } from './page.js';
+import { OUTCOMES, RequestFilters, SETTLEMENTS } from './request-filters.js';
 
-const OUTCOMES = [
-  'ok',
-  'client_error',
-  'unauthenticated',
-  'forbidden',
-  'limited',
-  'upstream_error',
-  'gateway_error',
-  'client_left',
-  'upstream_broke_off',
-  'timeout',
-  'gateway_crash',
-] as const;
-
-const KINDS = [
-  'response',
-  'compaction',
-  'retrieve',
-  'delete',
-  'cancel',
-  'input_items',
+/** What requests can be sorted by. */
+const SORTS = [
+  'started_at',
+  'duration_ms',
+  'first_byte_ms',
+  'cost_usd',
   'input_tokens',
-  'models',
-  'doctor',
-  'usage',
-  'websocket',
-  'other',
+  'output_tokens',
+  'total_tokens',
 ] as const;
+export type RequestSort = (typeof SORTS)[number];
 
-export const ListRequestsQuery = PageQuery.extend({
-  key: idOf('key').optional(),
-  group: idOf('group').optional(),
-  model: storableText().max(256).optional().meta({ description: 'As the client asked for it' }),
-  upstream: idOf('upstream').optional(),
-  status: z
-    .string()
-    .regex(/^([1-5]\d\d|[1-5]xx)$/, 'must be a status such as 429, or a class such as 4xx')
-    .optional(),
-  outcome: z.enum(OUTCOMES).optional(),
-  kind: z.enum(KINDS).optional().meta({ description: 'What was asked for, such as compaction' }),
-  session: storableText().max(128).optional(),
-  from: Timestamp.optional().meta({ description: 'Started at or after' }),
-  to: Timestamp.optional().meta({ description: 'Started before' }),
-});
+const SORTED_RANGE_MS_MAX = 7 * 86_400_000;
+
+export const ListRequestsQuery = RequestFilters.extend(PageQuery.shape)
+  .extend({
+    sort: z
+      .enum(SORTS, { error: `must be one of ${SORTS.join(', ')}` })
+      .default('started_at')
+      .meta({ description: 'By anything but started_at: from is needed, and at most 7 days before to (default: now)' }),
+    order: z.enum(['desc', 'asc'], { error: 'must be desc or asc' }).default('desc'),
+  })
+  .refine(({ sort, from, to }) => sort === 'started_at' || isShort(from, to), {
+    error: 'must be started_at, unless from and to are at most 7 days apart',
+    path: ['sort'],
+  });
 export type ListRequestsQuery = z.infer<typeof ListRequestsQuery>;
+
+function isShort(from: string | undefined, to: string | undefined): boolean {
+  return from !== undefined && (to ? Date.parse(to) : Date.now()) - Date.parse(from) <= SORTED_RANGE_MS_MAX;
+}
+
+export const ExportRequestsQuery = RequestFilters.extend({
+  format: z.enum(['csv', 'ndjson'], { error: 'must be csv or ndjson' }).default('csv'),
+});
+export type ExportRequestsQuery = z.infer<typeof ExportRequestsQuery>;
 
 const text = z.string().nullable();
 const count = z.int().nullable();
@@ -89,7 +79,7 @@ export const Request = z
     outcome: z.enum(OUTCOMES),
     error_code: text,
     error_message: text,
-    settlement: z.enum(['open', 'final', 'partial', 'estimated', 'missing', 'unpriced', 'interrupted']),
+    settlement: z.enum(SETTLEMENTS),
     usage_source: z.string(),
     usage_estimated: z.boolean(),
     input_tokens: count,

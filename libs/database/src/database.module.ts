@@ -3,6 +3,7 @@ import { AuditLog } from './audit-log.js';
 import { ChangeFeed } from './change-feed.js';
 import { Notices } from './notices.js';
 import { PrismaService } from './prisma.service.js';
+import { QuestionPool } from './question-pool.js';
 
 /** The database and what keeps memory in step with it. Configured once, at the composition root. */
 @Module({})
@@ -13,6 +14,7 @@ export class DatabaseModule {
       global: true,
       providers: [
         { provide: PrismaService, useFactory: () => new PrismaService(connectionString) },
+        { provide: QuestionPool, useFactory: () => new QuestionPool(connectionString) },
         {
           provide: Notices,
           useFactory: (prisma: PrismaService) => new Notices(prisma, connectionString),
@@ -25,7 +27,7 @@ export class DatabaseModule {
         },
         AuditLog,
       ],
-      exports: [PrismaService, ChangeFeed, Notices, AuditLog],
+      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog],
     };
   }
 }

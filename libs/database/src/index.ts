@@ -6,4 +6,5 @@ export { Prisma } from './generated/client.js';
 export { applyMigrations } from './migrations.js';
 export { Notices } from './notices.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
+export { QuestionGivenUp, type QuestionOptions, QuestionPool } from './question-pool.js';
 export { readSetting, writeSetting } from './settings-table.js';

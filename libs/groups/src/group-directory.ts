@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
+import { findBalances } from '@app/ledger';
 import {
   Limiter,
   modelSubjectId,
@@ -39,9 +40,7 @@ export class GroupDirectory {
 
   private async load(): Promise<void> {
     const rows = await this.prisma.group.findMany({ include: { models: true } });
-    const balances = new Map(
-      (await this.prisma.prepaidBalance.findMany({ where: { ownerKind: 'group' } })).map((row) => [row.ownerId, row]),
-    );
+    const balances = await findBalances(this.prisma, 'group', null);
     this.groups = new Map(rows.map((row) => [row.id, policyOf(row)]));
     const limitedModels = new Set<string>();
     for (const row of rows) {

@@ -25,5 +25,8 @@ export {
   type UpstreamAttempt,
   type UsageSource,
 } from './request-record.js';
-export { type RequestFilter, type RequestPage, RequestSearch } from './request-search.js';
+export { EVERY_REQUEST, type RequestFilter } from './request-filter.js';
+export { type Facet, type HistogramBucket, RequestReports } from './request-reports.js';
+export { RequestSearch } from './request-search.js';
 export { type RequestRow } from './request-row.js';
+export { type SessionRow, SessionSearch } from './session-search.js';

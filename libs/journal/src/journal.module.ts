@@ -7,7 +7,9 @@ import { PartitionKeeper } from './partition-keeper.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
+import { RequestReports } from './request-reports.js';
 import { RequestSearch } from './request-search.js';
+import { SessionSearch } from './session-search.js';
 
 /** The request log and its journal. Configured once, at the composition root. */
 @Module({})
@@ -23,10 +25,21 @@ export class JournalModule {
         FinishedRequests,
         RequestLog,
         RequestSearch,
+        RequestReports,
+        SessionSearch,
         PartitionKeeper,
         Repricing,
       ],
-      exports: [CommittedRows, FinishedRequests, Repricing, RequestJournal, RequestLog, RequestSearch],
+      exports: [
+        CommittedRows,
+        FinishedRequests,
+        Repricing,
+        RequestJournal,
+        RequestLog,
+        RequestSearch,
+        RequestReports,
+        SessionSearch,
+      ],
     };
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
 import { GroupDirectory, type GroupPolicy, modelRule, type ModelRule } from '@app/groups';
+import { findBalances } from '@app/ledger';
 import { Limiter, subjectLimits } from '@app/limits';
 import { Clock } from '@app/runtime';
 import { checkSecret } from './key-secret.js';
@@ -80,9 +81,7 @@ export class KeyRing {
       where: since === null ? {} : { changeSeq: { gt: since } },
       select: SELECTED,
     });
-    const balances = new Map(
-      (await this.prisma.prepaidBalance.findMany({ where: { ownerKind: 'key' } })).map((row) => [row.ownerId, row]),
-    );
+    const balances = await findBalances(this.prisma, 'key', since === null ? null : rows.map(({ id }) => id));
     if (since === null) {
       this.byHash = new Map();
       this.byId = new Map();

@@ -1,16 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import type { BalanceOwner } from '@app/contract';
 import { AuditLog, ChangeFeed, Prisma, PrismaService, type Transaction } from '@app/database';
 import { Clock } from '@app/runtime';
-
-/** Whose balance it is. */
-export interface BalanceOwner {
-  readonly kind: 'key' | 'group';
-  readonly id: string;
-}
+import type { StoredBalance } from './stored-balances.js';
 
 /** A balance as stored, with the name that its owner has now; null when that is deleted. */
 export interface BalanceRow {
-  readonly owner_id: string;
+  /** Of the owner. */
+  readonly id: string;
   readonly owner_kind: BalanceOwner['kind'];
   readonly owner_name: string | null;
   readonly opened_at: Date;
@@ -137,7 +134,7 @@ export class Ledger {
 
   private read(which: Prisma.Sql): Promise<BalanceRow[]> {
     return this.prisma.$queryRaw<BalanceRow[]>(Prisma.sql`
-      SELECT balance.owner_id, balance.owner_kind, balance.opened_at, balance.credited_nano_usd, balance.spent_nano_usd,
+      SELECT balance.owner_id AS id, balance.owner_kind, balance.opened_at, balance.credited_nano_usd, balance.spent_nano_usd,
         coalesce(key.name, "group".name) AS owner_name
       FROM prepaid_balances balance
       LEFT JOIN api_keys key ON balance.owner_kind = 'key' AND key.id = balance.owner_id
@@ -145,8 +142,6 @@ export class Ledger {
       ${which}`);
   }
 }
-
-type StoredBalance = Prisma.PrepaidBalanceGetPayload<object>;
 
 /** First of all, as whoever changes the owner does: so two top-ups come one after the other, the first ones too. False: it is not there. */
 async function lockOwner(tx: Transaction, { kind, id }: BalanceOwner): Promise<boolean> {

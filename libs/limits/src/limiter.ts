@@ -189,6 +189,11 @@ export class Limiter {
     await this.shared?.join();
   }
 
+  /** Says which replicas live, with this one; heard while Redis does not say. */
+  noteReplicas(ids: readonly string[]): void {
+    if (!this.isShared) this.shared?.noteReplicas(ids);
+  }
+
   /**
    * What was used of rules that `onFreshRules` told of, as the log knows it.
    *

@@ -122,7 +122,9 @@ export class SharedLimits implements OnApplicationShutdown {
     try {
       const ask = { entries, peek: isPeek, spareMs: SPARE_MS, spareParts: SPARE_PARTS };
       const reply = await this.redis.inTime(this.call('tollgateAdmit', refs.map(keyOf), ask));
-      return readVerdict(reply.map(Number), refs, now, isPeek);
+      const numbers = reply.map(Number);
+      this.noteCount(numbers[3] ?? 1);
+      return readVerdict(numbers, refs, now, isPeek);
     } catch (error) {
       this.fallOut(error);
       return null;
@@ -240,16 +242,23 @@ export class SharedLimits implements OnApplicationShutdown {
     const ask = { entries, lease: LEASE_MS, mark: randomUUID() };
     const answer = this.call('tollgateBeat', known.map(keyOf), ask, [MARK]);
     const [mark = '', ...replicas] = (await this.redis.inTime(answer)).map(String);
-    this.noteReplicas(replicas.toSorted());
+    this.noteReplicas(replicas);
     const isEmptied = this.mark !== null && this.mark !== mark;
     this.mark = mark;
     if (isEmptied) this.onEmptied(now);
   }
 
-  private noteReplicas(replicas: readonly string[]): void {
+  /** One that has just come counts from the next call on, and not only from the next beat. */
+  private noteCount(replicas: number): void {
+    const { view } = this;
+    if (view?.isInStep && replicas > view.replicas) this.view = { ...view, replicas };
+  }
+
+  /** Takes on who lives. */
+  noteReplicas(replicas: readonly string[]): void {
     const { view } = this;
     if (!view) return;
-    const rank = Math.max(0, replicas.indexOf(this.me));
+    const rank = Math.max(0, replicas.toSorted().indexOf(this.me));
     // Of an outage the number counts that was there before it: whoever comes back first must not take the shares of the others.
     const count = view.isInStep ? replicas.length : Math.max(view.replicas, replicas.length);
     this.view = { ...view, rank: Math.min(rank, count - 1), replicas: Math.max(1, count) };

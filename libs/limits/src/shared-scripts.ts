@@ -134,12 +134,13 @@ end
 
 /**
  * Lets a call begin or not, by every limit that counts for it, and holds what it is expected to use.
- * Answers `[verdict, index, ms until there is room]`, and of each entry: used, held, ms until all of it is left, and what this replica
+ * Answers `[verdict, index, ms until there is room, replicas that live]`, and of each entry: used, held, ms until all of it is left, and what this replica
  * may use for a moment when it gets no answer: a part of what is left of a plan is set aside for each, so that all together never use more.
  * Verdicts: 0 admitted, 1 refused, 2 only held by others, 3 too many at once, 4 a meter lacks its past.
  */
 export const ADMIT = `${PRELUDE}
 local verdict, which, wait = 0, 0, 0
+local replicas = redis.call('ZCOUNT', KEYS[1], now, '+inf')
 local states = {}
 for index, meter in ipairs(ask.entries) do
   local key = KEYS[index + 1]
@@ -188,7 +189,6 @@ end
 if not ask.peek then
   for index, meter in ipairs(ask.entries) do
     local state, field = states[index], 'e:' .. ask.me
-    local replicas = meter.p and redis.call('ZCOUNT', KEYS[1], now, '+inf') or 1
     local left = meter.p and meter.l - state[1] - state[2] - state[5] or 0
     if verdict == 0 and replicas > 1 and left > 0 then state[4] = math.floor(left / replicas / ask.spareParts) end
     if state[4] > 0 then
@@ -198,7 +198,7 @@ if not ask.peek then
     end
   end
 end
-local reply = { verdict, which, math.ceil(wait) }
+local reply = { verdict, which, math.ceil(wait), replicas }
 for _, state in ipairs(states) do
   for part = 1, 4 do reply[#reply + 1] = int(math.ceil(state[part])) end
 end

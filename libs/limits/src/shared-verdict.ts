@@ -24,7 +24,7 @@ const VERDICTS = ['admitted', 'refused', 'held', 'busy', 'unknown'] as const;
 export function readVerdict(reply: number[], refs: readonly Ref[], now: Instant, isPeek: boolean): SharedVerdict {
   const [code = 0, index = 0, waitMs = 0] = reply;
   for (const [at, { held }] of refs.entries()) {
-    const [used = 0, reserved = 0, resetMs = 0, spare = 0] = reply.slice(3 + at * 4);
+    const [used = 0, reserved = 0, resetMs = 0, spare = 0] = reply.slice(4 + at * 4);
     if (!held) continue;
     const own = held.meter.resetsAtMs(0, now);
     const resetsAtMs = held.rule.period?.kind === 'rolling' ? now.wallMs + resetMs : own;

@@ -13,7 +13,10 @@ import { ModelsAdminController } from './models.controller.js';
 import { PriceImportController } from './price-import.controller.js';
 import { PricesController } from './prices.controller.js';
 import { RepricingController } from './repricing.controller.js';
+import { RequestExportController } from './request-export.controller.js';
+import { RequestReportsController } from './request-reports.controller.js';
 import { RequestsController } from './requests.controller.js';
+import { SessionsController } from './sessions.controller.js';
 import { SettingsController } from './settings.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
@@ -31,6 +34,9 @@ import { WebhooksController } from './webhooks.controller.js';
     UpstreamsController,
     RepricingController,
     RequestsController,
+    RequestReportsController,
+    RequestExportController,
+    SessionsController,
     UsageController,
     SettingsController,
     AlertsController,

@@ -5,8 +5,7 @@ import {
   Balance,
   BalanceList,
   balanceOwner,
-  type BalanceOwnerId,
-  fromPublicId,
+  type BalanceOwner,
   LedgerEntry,
   LedgerEntryList,
   ListLedgerEntriesQuery,
@@ -31,15 +30,14 @@ export class BalancesController {
   @ApiOperation({ summary: 'List prepaid balances, those of the newest keys and groups first' })
   @ApiOkResponse({ standardSchema: BalanceList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Balance>> {
-    const rows = await this.ledger.list({ limit: query.limit + 1, beforeId: ownerIdOf(query.cursor) });
-    const shown = rows.slice(0, query.limit).map(toBalance);
-    return { data: shown, next_cursor: rows.length > query.limit ? (shown.at(-1)?.owner_id ?? null) : null };
+    const rows = await this.ledger.list(pageRequest(query, 'key', 'group'));
+    return page(rows, query.limit, (row) => row.owner_kind, toBalance);
   }
 
   @Get(':owner')
   @ApiOperation({ summary: 'Read the balance of a key or a group' })
   @ApiOkResponse({ standardSchema: Balance })
-  async find(@Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId): Promise<Balance> {
+  async find(@Param('owner', { schema: balanceOwner }) owner: BalanceOwner): Promise<Balance> {
     const row = await this.ledger.find(owner);
     if (!row) throw AdminProblem.notFound(`balance: the ${owner.kind} needs none`);
     return toBalance(row);
@@ -48,7 +46,7 @@ export class BalancesController {
   @Delete(':owner')
   @ApiOperation({ summary: 'Close a balance: calls need none from now on; answers with the entry of what was left' })
   @ApiOkResponse({ standardSchema: LedgerEntry })
-  async close(@Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId): Promise<LedgerEntry> {
+  async close(@Param('owner', { schema: balanceOwner }) owner: BalanceOwner): Promise<LedgerEntry> {
     const closed = await this.ledger.close(ADMIN_ACTOR, owner);
     if (!closed) throw AdminProblem.notFound(`balance: the ${owner.kind} needs none`);
     return toEntry(closed);
@@ -58,7 +56,7 @@ export class BalancesController {
   @ApiOperation({ summary: 'Read the ledger of a key or a group, newest first' })
   @ApiOkResponse({ standardSchema: LedgerEntryList })
   async entries(
-    @Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId,
+    @Param('owner', { schema: balanceOwner }) owner: BalanceOwner,
     @Query({ schema: ListLedgerEntriesQuery }) query: ListLedgerEntriesQuery,
   ): Promise<Page<LedgerEntry>> {
     const { kind, from, to } = query;
@@ -75,7 +73,7 @@ export class BalancesController {
   @ApiOperation({ summary: 'Top up a balance, or correct it; the first top-up opens it' })
   @ApiCreatedResponse({ standardSchema: LedgerEntry })
   async add(
-    @Param('owner', { schema: balanceOwner }) owner: BalanceOwnerId,
+    @Param('owner', { schema: balanceOwner }) owner: BalanceOwner,
     @Body({ schema: AddLedgerEntry }) { kind, amount_usd: amount, reason, reference }: AddLedgerEntry,
   ): Promise<LedgerEntry> {
     const amountNanoUsd = amount.startsWith('-') ? -nanoUsdOf(amount.slice(1)) : nanoUsdOf(amount);
@@ -99,19 +97,10 @@ function nanoUsdOf(usd: string): bigint {
   return parseUsd(usd) ?? 0n;
 }
 
-function ownerIdOf(cursor: string | undefined): string | null {
-  if (cursor === undefined) return null;
-  const id = fromPublicId('key', cursor) ?? fromPublicId('group', cursor);
-  if (id === null) {
-    throw AdminProblem.invalid([{ path: 'cursor', message: 'must be the next_cursor of a page of this list' }]);
-  }
-  return id;
-}
-
 function toBalance(row: BalanceRow): Balance {
   const { credited_nano_usd: credited, spent_nano_usd: spent } = row;
   return {
-    owner_id: toPublicId(row.owner_kind, row.owner_id),
+    owner_id: toPublicId(row.owner_kind, row.id),
     owner_kind: row.owner_kind,
     owner_name: row.owner_name,
     balance_usd: formatUsd(credited - spent),

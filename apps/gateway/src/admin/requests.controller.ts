@@ -1,22 +1,26 @@
-import { Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import { idOf, ListRequestsQuery, type Page, Request, RequestList, toPublicId } from '@app/contract';
-import { type RequestFilter, type RequestRow, RequestSearch } from '@app/journal';
-import { formatMultiplier, formatUsd, parseMultiplier } from '@app/models';
+import { Get, Header, Param, Query, Req } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { idOf, ListRequestsQuery, type Page, Request, RequestList } from '@app/contract';
+import { type RequestRow, RequestSearch } from '@app/journal';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
+import { curlCommand, gatewayUrl } from './curl-command.js';
 import { page, pageRequest } from './page.js';
+import { toRequestFilter } from './request-query.js';
+import { toRequest } from './shown-request.js';
 
 @AdminController('requests')
 export class RequestsController {
   constructor(private readonly requests: RequestSearch) {}
 
   @Get()
-  @ApiOperation({ summary: 'Find requests, newest first' })
+  @ApiOperation({ summary: 'Find requests, newest first, or by what they took, cost or used' })
   @ApiOkResponse({ standardSchema: RequestList })
   async list(@Query({ schema: ListRequestsQuery }) query: ListRequestsQuery): Promise<Page<Request>> {
     const { limit, beforeId } = pageRequest(query, 'request');
-    const rows = await this.requests.list(filterOf(query), { limit, afterId: beforeId });
+    const order = { sort: query.sort, isDescending: query.order === 'desc' };
+    const rows = await this.requests.list(toRequestFilter(query), { limit, afterId: beforeId, ...order });
     return page(rows, query.limit, 'request', toRequest);
   }
 
@@ -24,124 +28,24 @@ export class RequestsController {
   @ApiOperation({ summary: 'Read a request by the id that its client saw as x-request-id' })
   @ApiOkResponse({ standardSchema: Request })
   async find(@Param('id', { schema: idOf('request') }) id: string): Promise<Request> {
+    return toRequest(await this.rowOf(id));
+  }
+
+  @Get(':id/curl')
+  @ApiOperation({
+    summary: 'A shell command that makes such a request',
+    description: 'The key is $TOLLGATE_API_KEY; the input is a placeholder, as bodies are not stored.',
+  })
+  @ApiProduces('text/plain')
+  @ApiOkResponse({ schema: { type: 'string' } })
+  @Header('content-type', 'text/plain; charset=utf-8')
+  async curl(@Param('id', { schema: idOf('request') }) id: string, @Req() request: FastifyRequest): Promise<string> {
+    return curlCommand(await this.rowOf(id), gatewayUrl(request));
+  }
+
+  private async rowOf(id: string): Promise<RequestRow> {
     const row = await this.requests.find(id);
     if (!row) throw AdminProblem.notFound('request (a new one takes a moment to arrive here)');
-    return toRequest(row);
+    return row;
   }
-}
-
-function filterOf({
-  key,
-  group,
-  model,
-  upstream,
-  status,
-  outcome,
-  kind,
-  session,
-  from,
-  to,
-}: ListRequestsQuery): RequestFilter {
-  return {
-    ...(key === undefined ? {} : { keyId: key }),
-    ...(group === undefined ? {} : { groupId: group }),
-    ...(model === undefined ? {} : { model }),
-    ...(upstream === undefined ? {} : { upstreamId: upstream }),
-    ...(status === undefined ? {} : { status: statusFilter(status) }),
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(kind === undefined ? {} : { kind }),
-    ...(session === undefined ? {} : { sessionId: session }),
-    ...(from === undefined ? {} : { from: new Date(from) }),
-    ...(to === undefined ? {} : { to: new Date(to) }),
-  };
-}
-
-function statusFilter(status: string): RequestFilter['status'] {
-  return status.endsWith('xx') ? { class: Number(status[0]) } : { exact: Number(status) };
-}
-
-/** A row of the request log as operators see it. */
-export function toRequest(row: RequestRow): Request {
-  const publicId = (kind: 'key' | 'group' | 'upstream', id: string | null) => id && toPublicId(kind, id);
-  const count = (value: bigint | null) => (value === null ? null : Number(value));
-  return {
-    id: toPublicId('request', row.id),
-    started_at: row.started_at.toISOString(),
-    key_id: publicId('key', row.key_id),
-    key_name: row.key_name,
-    group_id: publicId('group', row.group_id),
-    group_name: row.group_name,
-    model: row.model,
-    served_model: row.served_model,
-    upstream_id: publicId('upstream', row.upstream_id),
-    upstream_name: row.upstream_name,
-    route: row.route,
-    kind: row.kind,
-    stream: row.stream,
-    status: row.status,
-    upstream_status: row.upstream_status,
-    outcome: row.outcome as Request['outcome'],
-    error_code: row.error_code,
-    error_message: row.error_message,
-    settlement: row.settlement as Request['settlement'],
-    usage_source: row.usage_source,
-    usage_estimated: row.settlement === 'estimated',
-    input_tokens: count(row.input_tokens),
-    cached_tokens: count(row.cached_tokens),
-    cache_write_tokens: count(row.cache_write_tokens),
-    output_tokens: count(row.output_tokens),
-    reasoning_tokens: count(row.reasoning_tokens),
-    usage_anomaly: isAnomalous(row),
-    service_tier: row.service_tier,
-    cost_usd: row.cost_nano_usd === null ? null : formatUsd(row.cost_nano_usd),
-    ...shownPricing(row),
-    first_byte_ms: row.first_byte_ms,
-    duration_ms: row.duration_ms,
-    attempts: row.attempts,
-    session_id: row.session_id,
-    client: row.client,
-    client_ip: row.client_ip,
-    request_bytes: Number(row.request_bytes),
-    response_bytes: Number(row.response_bytes),
-    response_id: row.response_id,
-    upstream_request_id: row.upstream_request_id,
-    client_request_id: row.client_request_id,
-    upstream_attempts: (row.upstream_attempts ?? []).map((attempt) => ({
-      ...attempt,
-      upstream_id: toPublicId('upstream', attempt.upstream_id),
-    })),
-    keep_alives: row.keep_alives,
-    client_left_action: row.client_left_action as Request['client_left_action'],
-    last_event: row.last_event,
-    compaction: row.compaction && toCompaction(row.compaction),
-    decision: row.decision as Request['decision'],
-  };
-}
-
-/** Rows from before the first price multiplier have none: their cost is the base cost. */
-function shownPricing(row: RequestRow) {
-  const { cost_nano_usd: cost, price_id: priceId, price_multiplier: multiplier, usage_source: usageSource } = row;
-  const base = row.base_cost_nano_usd ?? (multiplier === null ? cost : null);
-  const isCeiling = priceId === null && cost !== null && usageSource !== 'none';
-  return {
-    base_cost_usd: base === null ? null : formatUsd(base),
-    price_multiplier: multiplier === null ? null : formatMultiplier(parseMultiplier(String(multiplier)) ?? 0n),
-    price_id: priceId && toPublicId('price', priceId),
-    price_source: priceId === null ? (isCeiling ? ('ceiling' as const) : null) : ('version' as const),
-    priced_calls: row.priced_calls,
-  };
-}
-
-function isAnomalous(row: RequestRow): boolean {
-  const [input, cached, written] = [row.input_tokens ?? 0n, row.cached_tokens ?? 0n, row.cache_write_tokens ?? 0n];
-  return cached + written > input || (row.reasoning_tokens ?? 0n) > (row.output_tokens ?? 0n);
-}
-
-function toCompaction({
-  request_id: requestId,
-  ...cell
-}: NonNullable<RequestRow['compaction']>): Request['compaction'] {
-  const { tokens_before: before, tokens_after: after } = cell;
-  const ratio = before && after !== null ? Math.round((after / before) * 1000) / 1000 : null;
-  return { ...cell, ratio, compaction_request: requestId };
 }

@@ -33,74 +33,49 @@ export class GatewayMetrics implements OnApplicationShutdown {
     private readonly unpriced: UnpricedModels,
   ) {
     collectDefaultMetrics({ register: this.registry });
-    const gauge = (name: string, help: string, read: () => number) =>
-      new Gauge({
-        name,
-        help,
-        registers: [this.registry],
-        collect() {
-          this.set(read());
-        },
-      });
-    const counter = (
-      name: string,
-      help: string,
-      labelNames: string[],
-      read: () => [labels: string[], count: number][],
-    ) =>
-      new Counter({
-        name,
-        help,
-        labelNames,
-        registers: [this.registry],
-        collect() {
-          this.reset();
-          for (const [labels, count] of read()) this.labels(...labels).inc(count);
-        },
-      });
-    gauge('tollgate_requests_in_flight', 'Data-plane requests that are running', () => this.inFlightCount);
-    counter(
+    this.showGauge('tollgate_requests_in_flight', 'Data-plane requests that are running', () => this.inFlightCount);
+    this.showCounter(
       'tollgate_requests_total',
       'Data-plane requests by kind, outcome and status',
       ['kind', 'outcome', 'status'],
       () => [...this.requestCounts].map(([labels, count]) => [labels.split(' '), count]),
     );
-    counter(
+    this.showCounter(
       'tollgate_tokens_total',
       'Tokens as counted by upstreams; cached and reasoning tokens are part of input and output',
       ['type'],
-      () => Object.entries(this.tokenCounts).map(([type, count]) => [[type], count]),
+      () => byLabel(Object.entries(this.tokenCounts)),
     );
-    counter(
+    this.showCounter(
       'tollgate_unpriced_requests_total',
       'Requests for models without a price, by what became of them',
       ['policy'],
-      () => Object.entries(unpriced.counts).map(([policy, count]) => [[policy], count]),
+      () => byLabel(Object.entries(unpriced.counts)),
     );
-    gauge('tollgate_log_rows_pending', 'Log rows not yet in PostgreSQL', () => log.rowsPending);
-    gauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
-    gauge('tollgate_log_rows_dropped', 'Log rows lost since start', () => log.rowsDropped);
+    this.showGauge('tollgate_log_rows_pending', 'Log rows not yet in PostgreSQL', () => log.rowsPending);
+    this.showGauge('tollgate_log_rows_written', 'Log rows written since start', () => log.rowsWritten);
+    this.showGauge('tollgate_log_rows_dropped', 'Log rows lost since start', () => log.rowsDropped);
     const { journal } = log;
-    gauge(
+    this.showGauge(
       'tollgate_log_oldest_pending_seconds',
       'Age of the request whose row waits longest for PostgreSQL',
       () => log.oldestPendingAgeMs / 1000,
     );
-    gauge('tollgate_journal_bytes', 'Size of the journal on disk', () => journal.bytes);
-    gauge('tollgate_journal_refusing', 'Whether new model requests are refused: full, or not writable', () =>
+    this.showGauge('tollgate_journal_bytes', 'Size of the journal on disk', () => journal.bytes);
+    this.showGauge('tollgate_journal_refusing', 'Whether new model requests are refused: full, or not writable', () =>
       journal.refusal === null ? 0 : 1,
     );
-    gauge(
+    this.showGauge(
       'tollgate_journal_crash_rows',
       'Rows of requests that a crash before this start has cut',
       () => journal.crashRows,
     );
-    gauge(
+    this.showGauge(
       'tollgate_journal_damaged_segments',
       'Segments that could not be read to their end',
       () => journal.segmentsDamaged,
     );
-    gauge(
+    this.showGauge(
       'tollgate_snapshot_age_seconds',
       'Time since keys and configuration were known to be fresh',
       () => feed.ageMs() / 1000,
@@ -133,7 +108,47 @@ export class GatewayMetrics implements OnApplicationShutdown {
     tokenCounts.reasoning += usage.reasoningTokens;
   }
 
+  /** Adds a gauge that is read when somebody asks for it. */
+  showGauge(name: string, help: string, read: () => number): void {
+    this.registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers: [],
+        collect() {
+          this.set(read());
+        },
+      }),
+    );
+  }
+
+  /** Adds a counter that is kept elsewhere, and read when somebody asks for it: all of its counts, each with its labels. */
+  showCounter(
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: () => Iterable<[labels: string[], count: number]>,
+  ): void {
+    this.registry.registerMetric(
+      new Counter({
+        name,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [labels, count] of read()) this.labels(...labels).inc(count);
+        },
+      }),
+    );
+  }
+
   onApplicationShutdown(): void {
     this.registry.clear();
   }
+}
+
+/** Counts that have one label each, as `showCounter` reads them. */
+export function byLabel(counts: Iterable<readonly [label: string, count: number]>): [string[], number][] {
+  return [...counts].map(([label, count]) => [[label], count]);
 }

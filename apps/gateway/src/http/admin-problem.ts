@@ -68,6 +68,22 @@ export class AdminProblem extends Error {
     );
   }
 
+  static questionGivenUp(reason: 'slow' | 'busy'): AdminProblem {
+    return reason === 'slow'
+      ? new AdminProblem(
+          504,
+          'question_too_slow',
+          'Question too slow',
+          'The answer takes longer than 5 seconds to find. Ask for less: a shorter time between from and to, or a key, a session or an id.',
+        )
+      : new AdminProblem(
+          503,
+          'too_many_questions',
+          'Too many questions',
+          'The request log is answering others, for which it takes its time. Try again in a few seconds.',
+        );
+  }
+
   static internal(): AdminProblem {
     return new AdminProblem(500, 'internal_error', 'Internal error', 'Tollgate failed on this request; see its log.');
   }

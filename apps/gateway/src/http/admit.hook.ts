@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import { Counter, Gauge } from 'prom-client';
 import type { RequestJournal } from '@app/journal';
 import { errors } from '@app/protocol';
-import type { GatewayMetrics } from '../health/gateway-metrics.js';
+import { byLabel, type GatewayMetrics } from '../health/gateway-metrics.js';
 import { Admission, ADMISSION_LIMITS } from './admission.js';
 import { isDataPlane } from './gateway-request.js';
 
@@ -43,25 +42,16 @@ export function admitRequests(fastify: FastifyInstance, { metrics, journal, inFl
   });
 }
 
-function showAdmission(admission: Admission, { registry }: GatewayMetrics): void {
-  const shed = new Counter({
-    name: 'tollgate_requests_shed_total',
-    help: 'Data-plane requests turned away because the process had too much to do',
-    labelNames: ['reason'],
-    registers: [],
-    collect() {
-      this.reset();
-      for (const [reason, count] of Object.entries(admission.shed)) this.labels(reason).inc(count);
-    },
-  });
-  const overloaded = new Gauge({
-    name: 'tollgate_overloaded',
-    help: 'Whether memory or event loop have too much to do, so that new data-plane requests are turned away',
-    registers: [],
-    collect() {
-      this.set(admission.overload === null ? 0 : 1);
-    },
-  });
-  registry.registerMetric(shed);
-  registry.registerMetric(overloaded);
+function showAdmission(admission: Admission, metrics: GatewayMetrics): void {
+  metrics.showCounter(
+    'tollgate_requests_shed_total',
+    'Data-plane requests turned away because the process had too much to do',
+    ['reason'],
+    () => byLabel(Object.entries(admission.shed)),
+  );
+  metrics.showGauge(
+    'tollgate_overloaded',
+    'Whether memory or event loop have too much to do, so that new data-plane requests are turned away',
+    () => (admission.overload === null ? 0 : 1),
+  );
 }

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Prisma } from '@app/database';
+import { Prisma, QuestionGivenUp } from '@app/database';
 import { errors, GatewayError } from '@app/protocol';
 import { AdminProblem } from './admin-problem.js';
 import { type GatewayRequest, isDataPlane, pathOf } from './gateway-request.js';
@@ -79,6 +79,7 @@ function toGatewayError(error: unknown): GatewayError {
 function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
   if (error instanceof AdminProblem) return error;
   if (error instanceof GatewayError) return ofGatewayError(error, request);
+  if (error instanceof QuestionGivenUp) return AdminProblem.questionGivenUp(error.reason);
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
     const problem = ofPrismaCode(error.code);
     if (problem) return problem;
@@ -140,7 +141,7 @@ function statusOf(error: unknown): number | null {
 function isDatabaseAway(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientInitializationError) return true;
   const text = `${(error as { code?: unknown } | null)?.code ?? ''} ${error instanceof Error ? error.message : ''}`;
-  return /P1001|P1002|P1008|P1017|P2024|ECONNREFUSED|ECONNRESET|Connection terminated|timeout exceeded when trying/i.test(
+  return /P1001|P1002|P1008|P1017|P2024|57P0[1-3]|ECONNREFUSED|ECONNRESET|Connection terminated|read timeout|timeout exceeded when trying/i.test(
     text,
   );
 }

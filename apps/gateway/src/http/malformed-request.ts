@@ -35,11 +35,11 @@ export function answerMalformedRequest(error: Error & { code?: string }, socket:
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** Model names may hold anything, a slash too. */
-const ENCODED_PATH = /^(?:\/v1)?\/models\//;
+/** Model names and ids of sessions may hold anything, a slash too. */
+const ENCODED_PATH = /^(?:(?:\/v1)?\/models|\/admin\/v1\/sessions)\//;
 
 /**
- * The URL as the router is to read it. Apart from model names no path needs an escape: elsewhere `%2F` and `%61` stand for
+ * The URL as the router is to read it. Apart from those no path needs an escape: elsewhere `%2F` and `%61` stand for
  * themselves, so that they become a logged 404, and no route can be written in a second way. What cannot be decoded likewise.
  */
 export function routableUrl({ url = '/' }: IncomingMessage): string {

@@ -2,7 +2,9 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import { setTimeout as delay } from 'node:timers/promises';
 import { PrismaService } from '@app/database';
 import { Repricing } from '@app/journal';
+import { findBalances } from '@app/ledger';
 import { type FreshRule, Limiter, type PastUse } from '@app/limits';
+import { ReplicaCensus } from './replica-census.js';
 
 const HOUR_MS = 3_600_000;
 /** No window is longer. */
@@ -34,6 +36,7 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   constructor(
     private readonly prisma: PrismaService,
     private readonly limiter: Limiter,
+    private readonly census: ReplicaCensus,
     repricing: Repricing,
   ) {
     limiter.onFreshRules = (rules) => this.note(rules);
@@ -42,6 +45,7 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /** @throws what the database throws: without it nobody knows what is left */
   async onApplicationBootstrap(): Promise<void> {
+    await this.census.join();
     await this.limiter.join();
     this.isStarted = true;
     await this.load(this.fresh.splice(0), true);
@@ -78,13 +82,13 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
     for (const scope of ['group', 'key'] as const) {
       const ofScope = rules.filter((rule) => rule.scope === scope);
       if (ofScope.length === 0) continue;
-      const [used, spent] = await Promise.all([this.read(scope, ofScope), this.spent(ofScope)]);
+      const [used, balances] = await Promise.all([this.read(scope, ofScope), this.balances(scope, ofScope)]);
       const byOwner = byId(used);
       const nowMs = this.limiter.now().wallMs;
       const looked = ofScope.map((fresh) => ({
         fresh,
         past: fresh.rule.prepaid
-          ? [{ amount: spent.get(fresh.id) ?? 0, atMs: nowMs }]
+          ? [{ amount: Number(balances?.get(fresh.id)?.spentNanoUsd ?? 0n), atMs: nowMs }]
           : pastOf(fresh, byOwner.get(fresh.id) ?? [], nowMs),
       }));
       await this.limiter.takePast(looked, isStart).catch((error: unknown) => {
@@ -94,12 +98,10 @@ export class PastUsage implements OnApplicationBootstrap, OnApplicationShutdown 
     }
   }
 
-  /** Of prepaid balances the ledger knows. */
-  private async spent(rules: readonly FreshRule[]): Promise<ReadonlyMap<string, number>> {
+  /** Of prepaid balances the ledger knows what was spent. */
+  private async balances(scope: 'group' | 'key', rules: readonly FreshRule[]) {
     const ids = rules.filter(({ rule }) => rule.prepaid).map(({ id }) => id);
-    if (ids.length === 0) return new Map();
-    const rows = await this.prisma.prepaidBalance.findMany({ where: { ownerId: { in: ids } } });
-    return new Map(rows.map(({ ownerId, spentNanoUsd }) => [ownerId, Number(spentNanoUsd)]));
+    return ids.length === 0 ? null : findBalances(this.prisma, scope, ids);
   }
 
   /** Requests that no upstream was asked for were refused, and do not count. */
