@@ -163,7 +163,7 @@ describe('a histogram', () => {
       client_error: ['client_error', 'unauthenticated', 'forbidden'],
       limited: ['limited'],
       upstream_error: ['upstream_error', 'upstream_broke_off', 'timeout'],
-      gateway_error: ['gateway_error', 'gateway_crash'],
+      gateway_error: ['gateway_error', 'gateway_crash', 'aborted'],
       client_left: ['client_left'],
     };
     const cuts = fc.constantFrom(

@@ -14,15 +14,7 @@ export {
   LedgerEntryList,
   ListLedgerEntriesQuery,
 } from './ledger.js';
-export {
-  LIVE_FIELDS,
-  type LiveField,
-  LiveGap,
-  LiveRequestsQuery,
-  ListOpenRequestsQuery,
-  OpenRequest,
-  OpenRequestList,
-} from './live-requests.js';
+export { LiveGap, LiveRequestsQuery, OpenRequest, OpenRequestList } from './live-requests.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';

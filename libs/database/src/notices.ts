@@ -4,6 +4,8 @@ import pg from 'pg';
 import type { PrismaService } from './prisma.service.js';
 
 const RECONNECT_MS = 2_000;
+const QUERY_TIMEOUT_MS = 5_000;
+const APPLICATION_NAME = 'tollgate notices';
 
 /**
  * What the processes on one database tell each other (PostgreSQL's NOTIFY), at most 8 000 bytes at once. Whoever tells hears it,
@@ -38,7 +40,16 @@ export class Notices implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Resolves when everybody who listens is about to hear it. */
   async tell(channel: string, text: string): Promise<void> {
-    await this.prisma.pool.query({ name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [channel, text] });
+    await this.ask('SELECT pg_notify($1, $2)', [channel, text]);
+  }
+
+  /** How many processes on this database listen, this one included. */
+  async countListeners(): Promise<number> {
+    const { rows } = await this.ask<{ count: number }>(
+      'SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1',
+      [APPLICATION_NAME],
+    );
+    return rows[0]?.count ?? 0;
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -51,6 +62,20 @@ export class Notices implements OnApplicationBootstrap, OnApplicationShutdown {
     if (this.timer) clearInterval(this.timer);
     await this.connecting?.catch(() => undefined);
     await this.client?.end().catch(() => undefined);
+  }
+
+  private ask<Row extends pg.QueryResultRow>(text: string, values: string[]): Promise<pg.QueryResult<Row>> {
+    const query = { text, values, query_timeout: QUERY_TIMEOUT_MS };
+    return this.prisma.pool.query<Row>(query);
+  }
+
+  private hear(channel: string, text: string): void {
+    try {
+      this.listeners.get(channel)?.(text);
+    } catch (error) {
+      // A replica of another release may speak in another way.
+      this.logger.warn(`a notice on ${channel} was not understood: ${String(error)}`);
+    }
   }
 
   private async reconnect(): Promise<void> {
@@ -70,15 +95,20 @@ export class Notices implements OnApplicationBootstrap, OnApplicationShutdown {
       connectionString: this.connectionString,
       connectionTimeoutMillis: 2_000,
       keepAlive: true,
-      application_name: 'tollgate-notices',
+      application_name: APPLICATION_NAME,
     });
     const lost = () => {
       if (this.client === client) this.client = null;
     };
     client.on('error', lost).on('end', lost);
-    client.on('notification', ({ channel, payload }) => this.listeners.get(channel)?.(payload ?? ''));
-    await client.connect();
-    for (const channel of this.listeners.keys()) await client.query(`LISTEN ${channel}`);
+    client.on('notification', ({ channel, payload }) => this.hear(channel, payload ?? ''));
+    try {
+      await client.connect();
+      for (const channel of this.listeners.keys()) await client.query(`LISTEN ${channel}`);
+    } catch (error) {
+      void client.end().catch(() => undefined);
+      throw error;
+    }
     this.client = client;
     for (const listener of this.lostListeners) listener();
   }

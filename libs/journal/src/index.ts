@@ -26,7 +26,8 @@ export {
   type UsageSource,
 } from './request-record.js';
 export { EVERY_REQUEST, type RequestFilter } from './request-filter.js';
+export { type RequestMatch, requestMatch } from './request-match.js';
 export { type Facet, type HistogramBucket, RequestReports } from './request-reports.js';
 export { RequestSearch } from './request-search.js';
-export { type RequestRow } from './request-row.js';
+export { type RequestRow, storable } from './request-row.js';
 export { type SessionRow, SessionSearch } from './session-search.js';

@@ -2,9 +2,9 @@ import { Headers, type MessageEvent, Query, Res, Sse } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Observable } from 'rxjs';
-import { fromPublicId, LiveRequestsQuery } from '@app/contract';
+import { LiveRequestsQuery, toPublicId } from '@app/contract';
 import { AdminController } from '../admin/admin.decorators.js';
-import { AdminProblem } from '../http/admin-problem.js';
+import { toRequestFilter } from '../admin/request-query.js';
 import { LiveRequests } from './live-requests.js';
 
 @AdminController('requests')
@@ -15,23 +15,21 @@ export class LiveRequestsController {
   @ApiOperation({
     summary: 'Follow requests as they end, at all replicas',
     description:
-      'Server-sent events: `request` with a row of the log as data and its id as the id of the event, `started` with an OpenRequest, `gap` where events are missing, with `dropped` and `reason`.',
+      'Server-sent events: `request` with a row of the log as data, `gap` where events are missing, with `missing` and `reason`. A reader that is too slow is cut off, and comes back with the id of the last event that it has read.',
   })
-  @ApiHeader({ name: 'last-event-id', required: false, description: 'Begin with what has ended since this request' })
+  @ApiHeader({
+    name: 'last-event-id',
+    required: false,
+    description: 'Id of an event, or of a request: begin with what has ended since',
+  })
   @ApiProduces('text/event-stream')
   @ApiOkResponse({ schema: { type: 'string' } })
   follow(
-    @Query({ schema: LiveRequestsQuery }) query: LiveRequestsQuery,
+    @Query({ schema: LiveRequestsQuery }) { after, ...filters }: LiveRequestsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Observable<MessageEvent> {
-    return this.live.tail(query, lastIdOf(query, lastEventId), reply.raw);
+    const lastId = lastEventId || (after === undefined ? null : toPublicId('request', after));
+    return this.live.tail(toRequestFilter(filters), lastId, reply.raw);
   }
-}
-
-function lastIdOf({ after }: LiveRequestsQuery, lastEventId = ''): string | null {
-  if (lastEventId === '') return after ?? null;
-  const id = fromPublicId('request', lastEventId);
-  if (id === null) throw AdminProblem.invalid([{ path: 'last-event-id', message: 'must be the id of a request' }]);
-  return id;
 }

@@ -1,21 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type MessageEvent } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { type LiveRequestsQuery, toPublicId } from '@app/contract';
-import { CommittedRows, FinishedRequests, type RequestRow, type RowWatcher } from '@app/journal';
-import { Clock, RedisConnection } from '@app/runtime';
-import { toRequest } from '../admin/requests.controller.js';
+import { fromPublicId } from '@app/contract';
+import {
+  CommittedRows,
+  FinishedRequests,
+  type RequestFilter,
+  requestMatch,
+  type RequestRow,
+  type RowWatcher,
+} from '@app/journal';
+import { toRequest } from '../admin/shown-request.js';
 import { AdminProblem } from '../http/admin-problem.js';
-import { LiveFilter } from './live-filter.js';
 import { gapEvent, type LiveEvent, LiveTail } from './live-tail.js';
-import { RequestsInFlight } from './requests-in-flight.js';
-import { toOpenRequest } from './shown-in-flight.js';
 
 const TAILS_MAX = 100;
 const BUSY_RETRY_SECONDS = 10;
 const KEEP_ALIVE_MS = 15_000;
-const STARTED_EVERY_MS = 250;
 /** What a client that comes back gets of what it has missed. */
 const MISSED_MAX = 1_000;
 const REMEMBERED_MAX = 10_000;
@@ -26,11 +29,20 @@ const HEARD_MS = 300;
 /** Rows of which events are made before others have their turn. */
 const ROWS_AT_ONCE = 50;
 
-/** Tells operators of each request as it ends, at whichever replica, and on demand of those that have begun at this one. */
+/** What a client has seen last. */
+interface Place {
+  readonly requestId: string;
+  /** This process has told it. */
+  readonly isOurs: boolean;
+}
+
+/** Tells operators of each request as it ends, at whichever replica. */
 @Injectable()
 export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   private readonly logger = new Logger(LiveRequests.name);
   private readonly tails = new Set<LiveTail>();
+  /** Ends the id of each event. */
+  private readonly processTag = randomUUID().slice(0, 8);
   /** Ids of the requests that were told, in that order. */
   private remembered: string[] = [];
   private telling: Promise<void> = Promise.resolve();
@@ -38,30 +50,27 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   private watching: Promise<void> | null = null;
   private forgetting: NodeJS.Timeout | null = null;
   private keepAlives: NodeJS.Timeout | null = null;
-  private startedLooks: NodeJS.Timeout | null = null;
-  private lookedAtMs = 0;
 
-  // oxlint-disable-next-line max-params -- what it takes, by name
   constructor(
     private readonly rows: CommittedRows,
     private readonly finished: FinishedRequests,
-    private readonly inFlight: RequestsInFlight,
-    private readonly clock: Clock,
-    private readonly replicas: RedisConnection,
   ) {}
 
-  /** The events of a tail that begins when somebody subscribes; fails with a problem when there are too many. */
-  tail(query: LiveRequestsQuery, lastId: string | null, response: ServerResponse): Observable<MessageEvent> {
+  /**
+   * The events of a tail that begins when somebody subscribes; fails with a problem when there are too many.
+   *
+   * @param lastEventId of an event, or a public id of a request; null: it begins with what comes now
+   */
+  tail(filter: RequestFilter, lastEventId: string | null, response: ServerResponse): Observable<MessageEvent> {
+    const place = lastEventId === null ? null : this.placeOf(lastEventId);
     return new Observable((subscriber) => {
       if (this.tails.size >= TAILS_MAX) {
         const reason = `${TAILS_MAX} live tails are open at this replica.`;
         return subscriber.error(AdminProblem.tooManyRequests(reason, BUSY_RETRY_SECONDS));
       }
-      const eventId = lastId && toPublicId('request', lastId);
-      const isStartedWanted = query.include === 'started';
-      const tail = new LiveTail(new LiveFilter(query), isStartedWanted, eventId, subscriber, response);
+      const tail = new LiveTail(requestMatch(filter), lastEventId, subscriber, response);
       this.opened(tail);
-      if (lastId !== null) void this.catchUp(tail, lastId);
+      if (place) void this.catchUp(tail, place, filter);
       return () => this.closed(tail);
     });
   }
@@ -73,7 +82,7 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   onRowsMissed(count: number | null): void {
     // What the clients have seen until now is no place to go on behind.
     this.remembered = [];
-    const gap = gapEvent({ dropped: count, reason: 'not_heard' });
+    const gap = gapEvent({ missing: count, reason: 'not_heard' });
     for (const tail of this.tails) tail.push(gap);
   }
 
@@ -91,9 +100,6 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
     this.keepAlives ??= setInterval(() => {
       for (const each of this.tails) each.keepAlive();
     }, KEEP_ALIVE_MS).unref();
-    if (!tail.includesStarted || this.startedLooks) return;
-    this.lookedAtMs = this.clock.monotonic();
-    this.startedLooks = setInterval(() => this.tellStarted(), STARTED_EVERY_MS).unref();
   }
 
   private closed(tail: LiveTail): void {
@@ -105,8 +111,8 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   }
 
   private forget(): void {
-    for (const timer of [this.forgetting, this.keepAlives, this.startedLooks]) if (timer) clearTimeout(timer);
-    this.forgetting = this.keepAlives = this.startedLooks = null;
+    for (const timer of [this.forgetting, this.keepAlives]) if (timer) clearTimeout(timer);
+    this.forgetting = this.keepAlives = null;
     this.rows.unwatch();
     this.watching = null;
     this.remembered = [];
@@ -123,57 +129,50 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   private tellOne(row: RequestRow): void {
     this.remembered.push(row.id);
     let event: LiveEvent | null = null;
-    for (const tail of this.tails) if (tail.filter.fits(row)) tail.push((event ??= requestEvent(row)));
+    for (const tail of this.tails) if (tail.matches(row)) tail.push((event ??= this.eventOf(row, true)));
   }
 
-  /** Looked for now and then, so that it costs a request nothing: one that is over by then is told of by its row alone. */
-  private tellStarted(): void {
-    const nowMs = this.clock.monotonic();
-    const tails = [...this.tails].filter(({ includesStarted }) => includesStarted);
-    for (const request of tails.length > 0 ? this.inFlight : []) {
-      const { record } = request;
-      if (record.startedMonotonicMs < this.lookedAtMs) continue;
-      const shown = toOpenRequest(request, nowMs, this.replicas.replicaId);
-      const event: LiveEvent = { type: 'started', requestId: record.id, eventId: null, data: JSON.stringify(shown) };
-      for (const tail of tails) if (tail.filter.fitsOpen(record)) tail.push(event);
+  /** @param isOurs it has its place among what this process has told */
+  private eventOf(row: RequestRow, isOurs: boolean): LiveEvent {
+    const request = toRequest(row);
+    const eventId = isOurs ? `${request.id}.${this.processTag}` : request.id;
+    return { type: 'request', requestId: row.id, eventId, data: JSON.stringify(request) };
+  }
+
+  /** Each process tells requests in an order of its own: only what was told here has a place in it. */
+  private placeOf(lastEventId: string): Place {
+    const [publicId = '', tag] = lastEventId.split('.', 2);
+    const requestId = fromPublicId('request', publicId);
+    if (requestId === null) {
+      throw AdminProblem.invalid([{ path: 'last-event-id', message: 'must be the id of an event or of a request' }]);
     }
-    this.lookedAtMs = nowMs;
+    return { requestId, isOurs: tag === this.processTag };
   }
 
   /** Looks up what a client that comes back has not seen; what comes meanwhile waits in its tail. */
-  private async catchUp(tail: LiveTail, lastId: string): Promise<void> {
+  private async catchUp(tail: LiveTail, place: Place, filter: RequestFilter): Promise<void> {
     try {
-      tail.catchUp(await this.missedSince(lastId, tail.filter));
+      const told = place.isOurs ? this.remembered.lastIndexOf(place.requestId) : -1;
+      const rows = told === -1 ? await this.loggedSince(place, filter) : await this.toldSince(told, filter);
+      const events = rows.slice(-MISSED_MAX).map((row) => this.eventOf(row, told !== -1));
+      const gap = gapEvent({ missing: null, reason: 'too_many_missed' });
+      tail.catchUp(rows.length > MISSED_MAX ? [gap, ...events] : events);
     } catch (error) {
       this.logger.warn(`what a live tail has missed could not be read: ${String(error)}`);
-      tail.catchUp([gapEvent({ dropped: null, reason: 'not_heard' })]);
+      tail.catchUp([gapEvent({ missing: null, reason: 'not_heard' })]);
     }
   }
 
-  private async missedSince(lastId: string, filter: LiveFilter): Promise<LiveEvent[]> {
-    const place = this.remembered.lastIndexOf(lastId);
-    // The order in which they were told decides; it is not that of their ids.
-    const missed = place === -1 ? null : this.remembered.slice(place + 1);
-    const rows = missed ? await this.finished.byIds(missed.slice(-MISSED_MAX)) : await this.loggedSince(lastId);
-    const tooMany = (missed ?? rows).length - MISSED_MAX;
-    const events = rows
-      .slice(-MISSED_MAX)
-      .filter((row) => filter.fits(row))
-      .map(requestEvent);
-    if (tooMany <= 0) return events;
-    return [gapEvent({ dropped: missed ? tooMany : null, reason: 'too_many_missed' }), ...events];
+  /** In the order in which they were told, which is not that of their ids; one more than a client gets, if there are so many. */
+  private toldSince(told: number, filter: RequestFilter): Promise<RequestRow[]> {
+    return this.finished.byIds(this.remembered.slice(told + 1), filter, MISSED_MAX + 1);
   }
 
-  /** Of a time in which nothing was remembered here. */
-  private async loggedSince(lastId: string): Promise<RequestRow[]> {
+  /** Of a time in which nothing was remembered here, or by another process; again one more. */
+  private async loggedSince({ requestId }: Place, filter: RequestFilter): Promise<RequestRow[]> {
     await this.watching;
     // What others commit before they have heard that somebody watches is in the log by then.
     await new Promise((resolve) => setTimeout(resolve, HEARD_MS).unref());
-    return this.finished.since(lastId, MISSED_MAX);
+    return this.finished.since(requestId, filter, MISSED_MAX + 1);
   }
-}
-
-function requestEvent(row: RequestRow): LiveEvent {
-  const request = toRequest(row);
-  return { type: 'request', requestId: row.id, eventId: request.id, data: JSON.stringify(request) };
 }

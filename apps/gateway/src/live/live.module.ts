@@ -2,7 +2,8 @@ import { Module } from '@nestjs/common';
 import { RuntimeModule } from '@app/runtime';
 import { LiveRequestsController } from './live-requests.controller.js';
 import { LiveRequests } from './live-requests.js';
-import { RequestAborts } from './request-aborts.js';
+import { OpenRequests } from './open-requests.js';
+import { ReplicaQuestions } from './replica-questions.js';
 import { RequestsInFlight } from './requests-in-flight.js';
 import { RequestsInFlightController } from './requests-in-flight.controller.js';
 
@@ -10,6 +11,6 @@ import { RequestsInFlightController } from './requests-in-flight.controller.js';
 @Module({
   imports: [RuntimeModule],
   controllers: [RequestsInFlightController, LiveRequestsController],
-  providers: [LiveRequests, RequestAborts, RequestsInFlight],
+  providers: [LiveRequests, OpenRequests, ReplicaQuestions, RequestsInFlight],
 })
 export class LiveModule {}

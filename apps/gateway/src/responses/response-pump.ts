@@ -77,7 +77,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     // The upstream has said all that matters.
     if (record.isComplete) this.finish();
     else {
-      record.cut ??= by;
+      record.cut = by;
       // That others have failed before is not the reason.
       this.failures.length = 0;
       if (by === 'operator') this.settleCut();
