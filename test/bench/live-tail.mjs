@@ -20,6 +20,8 @@ const [tails, rate, seconds] = [Number(values.tails), Number(values.rate), Numbe
 const TICK_MS = 10;
 const LAST_EVENTS_MS = 3_000;
 const MIB = 1024 * 1024;
+const ID_LINE = '\nid: ';
+const ID_LENGTH = 36;
 
 const body = requestBody(models.json, false);
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
@@ -62,10 +64,8 @@ async function measure(name, gateway, readers, forSeconds) {
       `end → event: p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms; ${delays.length} events, ${missing} missing`,
     );
   }
-  for (const { response, reads } of readers) {
-    if (!reads) console.log(response.socket.destroyed ? 'it was cut off' : 'it is still connected');
-    response.destroy();
-  }
+  if (readers.length > 0) console.log(`${await openTails(gateway)} of ${readers.length} readers are still connected`);
+  for (const { response } of readers) response.destroy();
   await gateway.settled();
 }
 
@@ -99,22 +99,31 @@ function callOnce({ url, path, key }, ends) {
   });
 }
 
+/** As the gateway sees it: a reader that does not read does not see that it was cut off. */
+async function openTails({ url }) {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return /^tollgate_live_tails (\d+)$/m.exec(metrics)?.[1];
+}
+
 /** A reader of the live tail; `seen` has when each request was told, by its id. */
 function openTail({ url }, reads = true) {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     const call = httpRequest(`${url}/admin/v1/requests/live`, { agent: false, headers }, (response) => {
       const seen = new Map();
-      let rest = '';
+      let rest = Buffer.alloc(0);
       response.on('error', () => undefined);
-      if (reads) {
-        response.setEncoding('latin1').on('data', (text) => {
-          const lines = (rest + text).split('\n');
-          rest = lines.pop();
-          for (const line of lines) if (line.startsWith('id: ')) seen.set(line.slice(4, 40), performance.now());
-        });
-      }
-      resolve({ response, seen, reads });
+      const onBytes = (chunk) => {
+        const bytes = Buffer.concat([rest, chunk]);
+        let at = bytes.indexOf(ID_LINE);
+        for (; at !== -1 && at + ID_LINE.length + ID_LENGTH <= bytes.length; at = bytes.indexOf(ID_LINE, at + 1)) {
+          const start = at + ID_LINE.length;
+          seen.set(bytes.latin1Slice(start, start + ID_LENGTH), performance.now());
+        }
+        rest = bytes.subarray(at === -1 ? Math.max(0, bytes.length - ID_LINE.length + 1) : at);
+      };
+      if (reads) response.on('data', onBytes);
+      resolve({ response, seen });
     });
     call.once('error', reject);
     call.end();

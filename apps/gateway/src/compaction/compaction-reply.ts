@@ -77,7 +77,8 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
   cutOff(by: 'shutdown' | 'operator'): boolean {
     if (this.isDone) return false;
     this.cutOffError = by === 'shutdown' ? errors.shuttingDown() : errors.abortedByOperator();
-    this.record.cut ??= by;
+    if (by === 'operator') this.record.cut = by;
+    else this.record.cut ??= by;
     this.controller.abort();
     return true;
   }

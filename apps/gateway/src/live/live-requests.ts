@@ -13,6 +13,7 @@ import {
   type RowWatcher,
 } from '@app/journal';
 import { toRequest } from '../admin/shown-request.js';
+import { GatewayMetrics } from '../health/gateway-metrics.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { gapEvent, type LiveEvent, LiveTail } from './live-tail.js';
 
@@ -54,7 +55,10 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   constructor(
     private readonly rows: CommittedRows,
     private readonly finished: FinishedRequests,
-  ) {}
+    metrics: GatewayMetrics,
+  ) {
+    metrics.showGauge('tollgate_live_tails', 'Readers of the live tail', () => this.tails.size);
+  }
 
   /**
    * The events of a tail that begins when somebody subscribes; fails with a problem when there are too many.
