@@ -89,6 +89,17 @@ describe('requests in flight', () => {
     expect(seen).toEqual(clients.map(({ requestId }) => requestId));
     for (const client of clients) client.leave();
   });
+
+  it('are listed without those of a replica that does not answer, which the list says', async () => {
+    const list = async () => (await gateway.admin.get('/requests/in-flight')).body as OpenRequestList;
+    expect((await list()).silent_replicas).toBe(0);
+    other.process.kill('SIGSTOP');
+    try {
+      expect((await list()).silent_replicas).toBe(1);
+    } finally {
+      other.process.kill('SIGCONT');
+    }
+  });
 });
 
 describe('a request that an operator aborts', () => {

@@ -122,22 +122,26 @@ describe('the live tail', () => {
     for (const { requestId } of [first, ...later]) await gateway.row(requestId);
     await seedRequests(replicas.database, 1_500, 2, new Date(Date.now() - DAY_MS));
     const fresh = await TestGateway.start({ database: replicas.database });
-    const tail = await LiveClient.open(fresh, `kind=response&key=${key.id}&after=${first.requestId}`);
-    const newest = await replicas.respond(secret);
-    await tail.event(newest.requestId);
-    // Clocks and ends of requests at two replicas: their order is not exact.
-    expect(tail.ids.toSorted()).toEqual([...later, newest].map(({ requestId }) => requestId).toSorted());
-    expect(tail.gaps).toEqual([]);
+    try {
+      const tail = await LiveClient.open(fresh, `kind=response&key=${key.id}&after=${first.requestId}`);
+      const newest = await replicas.respond(secret);
+      await tail.event(newest.requestId);
+      // Clocks and ends of requests at two replicas: their order is not exact.
+      expect(tail.ids.toSorted()).toEqual([...later, newest].map(({ requestId }) => requestId).toSorted());
+      expect(tail.gaps).toEqual([]);
 
-    const weekAgo = (Date.now() - 7 * DAY_MS).toString(16).padStart(12, '0');
-    const long = await LiveClient.open(fresh, '', `req_${weekAgo}70008${'0'.repeat(15)}`);
-    await eventually('what was missed', () => (long.ids.length >= 1_000 ? true : undefined), LOAD_GIVE_UP_MS);
-    expect(long.events[0]).toMatchObject({ type: 'gap', data: { missing: null, reason: 'too_many_missed' } });
-    expect(new Set(long.ids).size).toBe(1_000);
-    expect(long.ids).toContain(newest.requestId);
-    // With readers still there.
-    expect(await fresh.stop()).toBe(0);
-    await eventually('the end of both', () => (tail.isEnded && long.isEnded ? true : undefined));
+      const weekAgo = (Date.now() - 7 * DAY_MS).toString(16).padStart(12, '0');
+      const long = await LiveClient.open(fresh, '', `req_${weekAgo}70008${'0'.repeat(15)}`);
+      await eventually('what was missed', () => (long.ids.length >= 1_000 ? true : undefined), LOAD_GIVE_UP_MS);
+      expect(long.events[0]).toMatchObject({ type: 'gap', data: { missing: null, reason: 'too_many_missed' } });
+      expect(new Set(long.ids).size).toBe(1_000);
+      expect(long.ids).toContain(newest.requestId);
+      // With readers still there.
+      expect(await fresh.stop()).toBe(0);
+      await eventually('the end of both', () => (tail.isEnded && long.isEnded ? true : undefined));
+    } finally {
+      await fresh.stop();
+    }
   });
 
   it('is refused beyond a hundred readers, and has room again when they have left', async () => {
