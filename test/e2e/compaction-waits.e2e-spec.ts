@@ -126,10 +126,8 @@ describe('a compaction that takes long', () => {
     const answer = await answered;
     await exchange.closed;
     expect(exchange.closedBy).toBe('client');
-    expect(eventsOf(answer.body).at(-1)).toMatchObject({
-      type: 'response.failed',
-      response: { error: { code: 'aborted_by_operator' } },
-    });
+    // As an error, or in a stream that has been opened meanwhile.
+    expect(answer.body.toString()).toContain('"code":"aborted_by_operator"');
     expect(await scene.gateway.row(answer.requestId)).toMatchObject({
       kind: 'compaction',
       outcome: 'aborted',
