@@ -80,7 +80,12 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
   }
 
   onRows(rows: readonly RequestRow[]): void {
-    this.telling = this.telling.then(() => this.tell(rows));
+    this.telling = this.telling
+      .then(() => this.tell(rows))
+      .catch((error: unknown) => {
+        this.logger.error(`rows could not be told: ${String(error)}`);
+        this.onRowsMissed(null);
+      });
   }
 
   onRowsMissed(count: number | null): void {
