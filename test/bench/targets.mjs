@@ -9,7 +9,7 @@ import { atTheEnd, startProcess } from './processes.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, '../../dist');
-const ADMIN_TOKEN = 'tga-bench-admin-token';
+export const ADMIN_TOKEN = 'tga-bench-admin-token';
 const ASK_AGAIN_MS = 20;
 const SETTLE_TIMEOUT_MS = 15_000;
 

@@ -140,7 +140,9 @@ async function everyTable(): Promise<Record<string, string>> {
 
 async function everyAdminAnswer(): Promise<Record<string, string>> {
   const { paths } = (await gateway.admin.get('/openapi.json')).body as { paths: Record<string, { get?: unknown }> };
-  const routes = Object.keys(paths).filter((path) => paths[path]?.get && !path.includes('{'));
+  // The live tail has no end, and tells what the list tells.
+  const isWhole = (path: string) => !path.includes('{') && !path.endsWith('/live');
+  const routes = Object.keys(paths).filter((path) => paths[path]?.get && isWhole(path));
   expect(routes.length).toBeGreaterThan(10);
   const texts: Record<string, string> = {};
   for (const route of routes) {

@@ -1,4 +1,5 @@
 import { type ClientRequest, request as httpRequest } from 'node:http';
+import type { OpenRequestList } from '../../libs/contract/src/index.js';
 import { CompactionScene, CONVERSATION, itemOf, MODEL } from '../support/compaction-scene.js';
 import { eventually } from '../support/eventually.js';
 import { call, eventsOf } from '../support/responses-client.js';
@@ -110,6 +111,28 @@ describe('a compaction that takes long', () => {
     const row = await scene.gateway.row(await requestId());
     await scene.gateway.admin.patch(`/groups/${scene.issued.group.id}`, { on_client_left: 'cancel' });
     expect(row).toMatchObject({ outcome: 'client_left', client_left_action: 'drained', output_tokens: 20 });
+  });
+
+  it('is told when an operator ends it, and what was used until then is estimated', async () => {
+    await behave({ deltas: 1_000, delta_delay_ms: 50 });
+    const reached = scene.simulator.nextExchange();
+    const answered = compact();
+    const exchange = await reached;
+    await exchange.sent(6);
+    const { body } = await scene.gateway.admin.get('/requests/in-flight');
+    const [open] = (body as OpenRequestList).data;
+    expect(open?.kind).toBe('compaction');
+    expect((await scene.gateway.admin.post(`/requests/${open?.id}/abort`)).status).toBe(202);
+    const answer = await answered;
+    await exchange.closed;
+    expect(exchange.closedBy).toBe('client');
+    // As an error, or in a stream that has been opened meanwhile.
+    expect(answer.body.toString()).toContain('"code":"aborted_by_operator"');
+    expect(await scene.gateway.row(answer.requestId)).toMatchObject({
+      kind: 'compaction',
+      outcome: 'aborted',
+      settlement: 'estimated',
+    });
   });
 
   it('is told when the gateway ends', async () => {

@@ -1,26 +1,24 @@
+import { parse as parseQuery } from 'node:querystring';
 import fc from 'fast-check';
 import pg from 'pg';
-import type {
-  Page,
-  Problem,
-  Request,
-  RequestFacets,
-  RequestHistogram,
-  SessionDetail,
+import {
+  type Page,
+  type Problem,
+  type Request,
+  type RequestFacets,
+  RequestFilters,
+  type RequestHistogram,
+  type SessionDetail,
 } from '../../libs/contract/src/index.js';
+import { QuestionPool } from '../../libs/database/src/question-pool.js';
+import { EVERY_REQUEST } from '../../libs/journal/src/request-filter.js';
+import { requestMatch } from '../../libs/journal/src/request-match.js';
+import { RequestSearch } from '../../libs/journal/src/request-search.js';
+import { toRequestFilter } from '../../apps/gateway/src/admin/request-query.js';
+import { toRequest } from '../../apps/gateway/src/admin/shown-request.js';
 import { directive } from '../../apps/simulator/src/simulator.js';
 import { ADMIN_TOKEN, type TestGateway } from '../support/gateway.js';
-import {
-  AMOUNTS,
-  byAmount,
-  byErrorText,
-  byIdPrefix,
-  byTime,
-  byValues,
-  type Clause,
-  FOUND_BY,
-  queryOf,
-} from '../support/request-clauses.js';
+import { AMOUNTS, byAmount, byValues, clausesOver, FOUND_BY, queryOf } from '../support/request-clauses.js';
 import { call, callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
 import { seedRequests } from '../support/seeded-requests.js';
@@ -82,34 +80,7 @@ async function listAll(query: string, limit = 200): Promise<Request[]> {
 }
 
 const idsOf = (found: readonly Request[]) => found.map(({ id }) => id);
-const place = () => fc.nat(1_000).map((n) => rows[n % rows.length] as Request);
-/** Everything but the time. */
-const timeless: fc.Arbitrary<Clause> = fc.oneof(
-  fc
-    .tuple(
-      fc.constantFrom(...Object.keys(FOUND_BY)),
-      fc.array(fc.nat(1_000), { minLength: 1, maxLength: 3 }),
-      fc.boolean(),
-      fc.nat(1),
-    )
-    .map(([field, like, isExcluded, pick]) =>
-      byValues(
-        field,
-        like.map((n) => rows[n % rows.length] as Request),
-        isExcluded,
-        pick,
-      ),
-    ),
-  fc
-    .tuple(fc.constantFrom(...Object.keys(AMOUNTS)), place(), fc.constantFrom('min' as const, 'max' as const))
-    .map(([amount, like, bound]) => byAmount(amount, like, bound)),
-  fc.tuple(place(), fc.integer({ min: 1, max: 32 }), fc.boolean()).map((given) => byIdPrefix(...given)),
-  fc.tuple(place(), fc.nat(30), fc.integer({ min: 1, max: 8 })).map((given) => byErrorText(...given)),
-);
-const timed = fc
-  .tuple(place(), fc.constantFrom('from' as const, 'to' as const))
-  .map(([like, bound]) => byTime(like, bound));
-const anyClause = fc.oneof({ arbitrary: timeless, weight: 6 }, { arbitrary: timed, weight: 1 });
+const { timeless, anyClause } = clausesOver(() => rows);
 const question = (clause = anyClause) => fc.array(clause, { minLength: 1, maxLength: 3 }).map(queryOf);
 
 describe('the request list', () => {
@@ -130,6 +101,25 @@ describe('the request list', () => {
         expect(idsOf(await listAll(query))).toEqual(idsOf(rows.filter(holds)));
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it('finds the same among rows in memory, as the live tail does', async () => {
+    const questions = new QuestionPool(gateway.database.url);
+    const logged = await new RequestSearch(questions).list(EVERY_REQUEST, {
+      limit: rows.length,
+      afterId: null,
+      sort: 'started_at',
+      isDescending: true,
+    });
+    await questions.onApplicationShutdown();
+    expect(logged.map(toRequest)).toEqual(rows);
+    fc.assert(
+      fc.property(question(), ({ query, holds }) => {
+        const matches = requestMatch(toRequestFilter(RequestFilters.parse(parseQuery(query))));
+        expect(idsOf(logged.filter(matches).map(toRequest))).toEqual(idsOf(rows.filter(holds)));
+      }),
+      { numRuns: 300 },
     );
   });
 
@@ -163,7 +153,7 @@ describe('a histogram', () => {
       client_error: ['client_error', 'unauthenticated', 'forbidden'],
       limited: ['limited'],
       upstream_error: ['upstream_error', 'upstream_broke_off', 'timeout'],
-      gateway_error: ['gateway_error', 'gateway_crash'],
+      gateway_error: ['gateway_error', 'gateway_crash', 'aborted'],
       client_left: ['client_left'],
     };
     const cuts = fc.constantFrom(

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import type { Request } from '../../libs/contract/src/index.js';
 
 /** A part of a query over the request log, and the same as a filter over rows. */
@@ -120,4 +121,35 @@ export function queryOf(clauses: readonly Clause[]): { query: string; holds: Cla
   });
   const query = new URLSearchParams(used.flatMap(({ parameters }) => parameters));
   return { query: query.toString(), holds: (row) => used.every((clause) => clause.holds(row)) };
+}
+
+/** Clauses that find some of the rows, mostly; `timeless` are about everything but the time. */
+export function clausesOver(rows: () => readonly Request[]): {
+  timeless: fc.Arbitrary<Clause>;
+  anyClause: fc.Arbitrary<Clause>;
+} {
+  const rowAt = (n: number) => rows()[n % rows().length] as Request;
+  const place = () => fc.nat(1_000).map(rowAt);
+  const timeless = fc.oneof(
+    fc
+      .tuple(
+        fc.constantFrom(...Object.keys(FOUND_BY)),
+        fc.array(place(), { minLength: 1, maxLength: 3 }),
+        fc.boolean(),
+        fc.nat(1),
+      )
+      .map((given) => byValues(...given)),
+    fc
+      .tuple(fc.constantFrom(...Object.keys(AMOUNTS)), place(), fc.constantFrom('min' as const, 'max' as const))
+      .map(([amount, like, bound]) => byAmount(amount, like, bound)),
+    fc.tuple(place(), fc.integer({ min: 1, max: 32 }), fc.boolean()).map((given) => byIdPrefix(...given)),
+    fc.tuple(place(), fc.nat(30), fc.integer({ min: 1, max: 8 })).map((given) => byErrorText(...given)),
+  );
+  const timed = fc
+    .tuple(place(), fc.constantFrom('from' as const, 'to' as const))
+    .map(([like, bound]) => byTime(like, bound));
+  return {
+    timeless,
+    anyClause: fc.oneof({ arbitrary: timeless, weight: 6 }, { arbitrary: timed, weight: 1 }),
+  };
 }

@@ -18,6 +18,7 @@ import { journalRequests } from './http/journal.hook.js';
 import { JsonLogger } from './http/json-logger.js';
 import { answerMalformedRequest, routableUrl } from './http/malformed-request.js';
 import { keepRawBodies } from './http/raw-body.js';
+import { RequestsInFlight } from './live/requests-in-flight.js';
 import { ThrottleCounts } from './throttling/throttle-counts.js';
 import { Throttles } from './throttling/throttles.js';
 import { showThrottling } from './throttling/throttling-metrics.js';
@@ -50,7 +51,12 @@ export async function createGateway(
   });
   const fastify = app.getHttpAdapter().getInstance();
   keepRawBodies(fastify);
-  journalRequests(fastify, { log: app.get(RequestLog), metrics: app.get(GatewayMetrics), clock: app.get(Clock) });
+  journalRequests(fastify, {
+    log: app.get(RequestLog),
+    metrics: app.get(GatewayMetrics),
+    inFlight: app.get(RequestsInFlight),
+    clock: app.get(Clock),
+  });
   authenticateRequests(fastify, {
     keys: app.get(KeyRing),
     lastUsed: app.get(LastUsed),

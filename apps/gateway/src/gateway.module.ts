@@ -16,6 +16,7 @@ import { ExplainModule } from './explain/explain.module.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { InputTokensModule } from './input-tokens/input-tokens.module.js';
 import { CallLimitsModule } from './limits/call-limits.module.js';
+import { LiveModule } from './live/live.module.js';
 import { ModelRoutesModule } from './models/model-routes.module.js';
 import { OrganizationModule } from './organization/organization.module.js';
 import type { AnswerLimits } from './responses/answer-keeper.js';
@@ -93,6 +94,7 @@ export class GatewayModule {
         ModelRoutesModule,
         AdminModule,
         OrganizationModule,
+        LiveModule,
       ],
       controllers: [ConsoleController],
       providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],

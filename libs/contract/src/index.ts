@@ -15,6 +15,7 @@ export {
   LedgerEntryList,
   ListLedgerEntriesQuery,
 } from './ledger.js';
+export { LiveGap, LiveRequestsQuery, OpenRequest, OpenRequestList } from './live-requests.js';
 export { CreateModel, Model, ModelList, UpdateModel } from './models.js';
 export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';

@@ -15,6 +15,7 @@ export const OUTCOMES = [
   'upstream_broke_off',
   'timeout',
   'gateway_crash',
+  'aborted',
 ] as const;
 
 const KINDS = [

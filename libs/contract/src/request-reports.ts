@@ -38,7 +38,7 @@ const Bucket = z.object({
   client_error: z.int().meta({ description: 'client_error, unauthenticated and forbidden' }),
   limited: z.int(),
   upstream_error: z.int().meta({ description: 'upstream_error, upstream_broke_off and timeout' }),
-  gateway_error: z.int().meta({ description: 'gateway_error and gateway_crash' }),
+  gateway_error: z.int().meta({ description: 'gateway_error, gateway_crash and aborted' }),
   client_left: z.int(),
   duration_p50_ms: z.number().nullable().meta({ description: 'null: there was no request' }),
   duration_p95_ms: z.number().nullable(),

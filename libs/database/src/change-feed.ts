@@ -1,5 +1,5 @@
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import pg from 'pg';
+import type { Notices } from './notices.js';
 import type { PrismaService } from './prisma.service.js';
 
 export type ChangeTopic = 'keys' | 'config';
@@ -20,8 +20,6 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   private readonly logger = new Logger(ChangeFeed.name);
   private readonly loaders = new Map<ChangeTopic, SnapshotLoader[]>();
   private readonly loaded = new Map<ChangeTopic, bigint>();
-  private listener: pg.Client | null = null;
-  private listening: Promise<void> | null = null;
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> = Promise.resolve();
   private queued: Promise<void> | null = null;
@@ -31,8 +29,10 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly connectionString: string,
-  ) {}
+    notices: Notices,
+  ) {
+    notices.on(CHANNEL, () => void this.poll());
+  }
 
   /** Registers a loader; it runs at start, before the server listens, and after each change of its topic. */
   subscribe(topic: ChangeTopic, loader: SnapshotLoader): void {
@@ -46,8 +46,7 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
 
   /** Fails when the snapshots cannot be loaded: a gateway that knows no keys must not start. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.load();
-    await this.listen();
+    await (this.running = this.load());
     this.timer = setInterval(() => void this.poll(), POLL_MS);
     this.timer.unref();
   }
@@ -55,7 +54,6 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   async onApplicationShutdown(): Promise<void> {
     this.isClosed = true;
     if (this.timer) clearInterval(this.timer);
-    await this.listener?.end().catch(() => undefined);
     await this.running.catch(() => undefined);
   }
 
@@ -102,7 +100,6 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   private async poll(): Promise<void> {
     try {
       await this.loadNext();
-      if (!this.listener) await (this.listening ??= this.listen().finally(() => (this.listening = null)));
       if (this.isFailing) this.logger.log('the change feed works again');
       this.isFailing = false;
     } catch (error) {
@@ -110,22 +107,5 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
       if (!this.isFailing && !this.isClosed) this.logger.warn(`the change feed fails: ${String(error)}`);
       this.isFailing = true;
     }
-  }
-
-  private async listen(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.connectionString,
-      connectionTimeoutMillis: 2_000,
-      keepAlive: true,
-      application_name: 'tollgate-change-feed',
-    });
-    const lost = () => {
-      if (this.listener === client) this.listener = null; // the next poll connects again
-    };
-    client.on('error', lost).on('end', lost);
-    client.on('notification', () => void this.poll());
-    await client.connect();
-    await client.query(`LISTEN ${CHANNEL}`);
-    this.listener = client;
   }
 }

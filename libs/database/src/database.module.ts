@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuditLog } from './audit-log.js';
 import { ChangeFeed } from './change-feed.js';
+import { Notices } from './notices.js';
 import { PrismaService } from './prisma.service.js';
 import { QuestionPool } from './question-pool.js';
 
@@ -15,13 +16,18 @@ export class DatabaseModule {
         { provide: PrismaService, useFactory: () => new PrismaService(connectionString) },
         { provide: QuestionPool, useFactory: () => new QuestionPool(connectionString) },
         {
-          provide: ChangeFeed,
-          useFactory: (prisma: PrismaService) => new ChangeFeed(prisma, connectionString),
+          provide: Notices,
+          useFactory: (prisma: PrismaService) => new Notices(prisma, connectionString),
           inject: [PrismaService],
+        },
+        {
+          provide: ChangeFeed,
+          useFactory: (prisma: PrismaService, notices: Notices) => new ChangeFeed(prisma, notices),
+          inject: [PrismaService, Notices],
         },
         AuditLog,
       ],
-      exports: [PrismaService, QuestionPool, ChangeFeed, AuditLog],
+      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog],
     };
   }
 }

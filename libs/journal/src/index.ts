@@ -1,4 +1,6 @@
 export { type ErasureRow, Erasures, type ErasureSubject } from './erasures.js';
+export { CommittedRows, type RowWatcher } from './committed-rows.js';
+export { FinishedRequests } from './finished-requests.js';
 export { JournalModule } from './journal.module.js';
 export { type Outcome, outcomeOf } from './outcome.js';
 export { type JournalOptions } from './journal-writer.js';
@@ -24,7 +26,9 @@ export {
   type UsageSource,
 } from './request-record.js';
 export { EVERY_REQUEST, type RequestFilter } from './request-filter.js';
+export { type RequestMatch, requestMatch } from './request-match.js';
 export { type Facet, type HistogramBucket, RequestReports } from './request-reports.js';
 export { RequestSearch } from './request-search.js';
 export { type RequestRow } from './request-row.js';
+export { storable } from './storable.js';
 export { type SessionRow, SessionSearch } from './session-search.js';

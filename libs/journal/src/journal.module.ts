@@ -1,7 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock, RuntimeModule } from '@app/runtime';
+import { CommittedRows } from './committed-rows.js';
 import { ErasureJob } from './erasure-job.js';
 import { Erasures } from './erasures.js';
+import { FinishedRequests } from './finished-requests.js';
 import type { JournalOptions } from './journal-writer.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
@@ -20,6 +22,8 @@ export class JournalModule {
       imports: [RuntimeModule],
       providers: [
         { provide: RequestJournal, useFactory: (clock: Clock) => new RequestJournal(options, clock), inject: [Clock] },
+        CommittedRows,
+        FinishedRequests,
         RequestLog,
         RequestSearch,
         RequestReports,
@@ -28,7 +32,17 @@ export class JournalModule {
         ErasureJob,
         Erasures,
       ],
-      exports: [Erasures, Repricing, RequestJournal, RequestLog, RequestSearch, RequestReports, SessionSearch],
+      exports: [
+        CommittedRows,
+        Erasures,
+        FinishedRequests,
+        Repricing,
+        RequestJournal,
+        RequestLog,
+        RequestSearch,
+        RequestReports,
+        SessionSearch,
+      ],
     };
   }
 }

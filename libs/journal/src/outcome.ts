@@ -12,10 +12,12 @@ export type Outcome =
   | 'client_left'
   | 'upstream_broke_off'
   | 'timeout'
-  | 'gateway_crash';
+  | 'gateway_crash'
+  | 'aborted';
 
 /** Reads the outcome off a closed record. A client that hangs up after the terminal event has had its answer (Codex always does). */
 export function outcomeOf(record: RequestRecord): Outcome {
+  if (record.cut === 'operator') return 'aborted';
   // Read to its end for the sake of the account: the client has not had it.
   if (record.clientLeftAction !== null) return 'client_left';
   if (record.isComplete) return record.responseStatus === 'failed' ? 'upstream_error' : 'ok';

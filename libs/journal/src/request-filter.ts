@@ -1,6 +1,7 @@
 import type { RequestAmount, RequestField } from '@app/contract';
 import { Prisma } from '@app/database';
 import { timeOfId } from '@app/runtime';
+import type { RequestRow } from './request-row.js';
 
 /** What to look for; every member narrows. */
 export interface RequestFilter {
@@ -37,8 +38,8 @@ export const EVERY_REQUEST: RequestFilter = {
 };
 
 /** The columns behind the fields; `status`, `client` and `client_ip` have conditions of their own. */
-const COLUMNS: Readonly<
-  Record<RequestField, { column: string; type: 'text' | 'uuid' | 'boolean' | 'status' | 'inet' }>
+export const FIELD_COLUMNS: Readonly<
+  Record<RequestField, { column: keyof RequestRow; type: 'text' | 'uuid' | 'boolean' | 'status' | 'inet' }>
 > = {
   status: { column: 'status', type: 'status' },
   outcome: { column: 'outcome', type: 'text' },
@@ -75,12 +76,12 @@ export function looksUpId({ only }: RequestFilter): boolean {
 
 /** The column that holds a field. */
 export function fieldColumn(field: RequestField): Prisma.Sql {
-  return Prisma.raw(COLUMNS[field].column);
+  return Prisma.raw(FIELD_COLUMNS[field].column);
 }
 
 /** The same as text; what is empty counts as missing. */
 export function fieldText(field: RequestField): Prisma.Sql {
-  const { column, type } = COLUMNS[field];
+  const { column, type } = FIELD_COLUMNS[field];
   if (type === 'inet') return Prisma.raw(`host(${column})`);
   return Prisma.raw(type === 'text' ? `nullif(${column}, '')` : `${column}::text`);
 }
@@ -121,7 +122,7 @@ function fieldsOf(fields: RequestFilter['only']): [RequestField, readonly string
 
 function isAny(field: RequestField, values: readonly string[]): Prisma.Sql {
   const named = values.filter((value) => value !== '');
-  const { column: name, type } = COLUMNS[field];
+  const { column: name, type } = FIELD_COLUMNS[field];
   const column = Prisma.raw(name);
   const ways: Prisma.Sql[] = [];
   if (named.length < values.length) {

@@ -4,6 +4,7 @@ import { PrismaService } from '@app/database';
 import { ledgerCharges } from '@app/ledger';
 import { BatchWriter, Clock, timeOfId } from '@app/runtime';
 import { ERASED_ROW, erasedBefore } from './erased-columns.js';
+import { CommittedRows } from './committed-rows.js';
 import { idIn } from './journal-format.js';
 import type { JournaledRow } from './journal-reader.js';
 import { RequestJournal } from './request-journal.js';
@@ -76,6 +77,7 @@ export class RequestLog implements OnApplicationShutdown {
     private readonly prisma: PrismaService,
     readonly journal: RequestJournal,
     private readonly clock: Clock,
+    private readonly committed: CommittedRows,
   ) {}
 
   get rowsPending(): number {
@@ -145,6 +147,7 @@ export class RequestLog implements OnApplicationShutdown {
   private async write(rows: readonly JournaledRow[]): Promise<void> {
     await this.insertRows(rows);
     this.journal.done(rows);
+    this.committed.note(rows);
     this.readBack();
   }
 

@@ -84,6 +84,8 @@ export interface Answering {
   onResponseClosed(): Promise<void> | null;
   /** The client has left, or has only closed its side. */
   onClientSideClosed(): void;
+  /** Ends the answer before its time, with a word to the client. False: there is nothing to be ended any more. */
+  cutOff(by: 'shutdown' | 'operator'): boolean;
 }
 
 /**
@@ -154,7 +156,7 @@ export class RequestRecord {
   /** The response object's own verdict, e.g. `completed` or `failed`. */
   responseStatus: string | null = null;
   /** What cut the answer, if anything did. */
-  cut: 'client' | 'upstream' | 'timeout' | 'shutdown' | null = null;
+  cut: 'client' | 'upstream' | 'timeout' | 'shutdown' | 'operator' | null = null;
   settlement: Settlement = 'open';
   /** What has to be known before the record can be closed; never rejects. */
   settling: Promise<void> | null = null;
@@ -206,6 +208,8 @@ export class RequestRecord {
   answerHeaders: readonly string[] = NO_HEADERS;
   /** Whoever answers, until the record is closed. */
   answering: Answering | null = null;
+  /** It waits for calls of its key or group to end. */
+  isWaitingForTurn = false;
   requestBytes = 0;
   responseBytes = 0;
   sessionId: string | null = null;

@@ -54,7 +54,7 @@ const CLASSES: Readonly<Record<string, readonly string[]>> = {
   client_error: ['client_error', 'unauthenticated', 'forbidden'],
   limited: ['limited'],
   upstream_error: ['upstream_error', 'upstream_broke_off', 'timeout'],
-  gateway_error: ['gateway_error', 'gateway_crash'],
+  gateway_error: ['gateway_error', 'gateway_crash', 'aborted'],
   client_left: ['client_left'],
 };
 const COUNTS = Object.entries(CLASSES).map(

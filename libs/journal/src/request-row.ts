@@ -134,6 +134,18 @@ export function toCells(record: RequestRecord): Cell[] {
   return COLUMN_NAMES.map((name) => row[name]);
 }
 
+/** The row of such cells, as the database gives it. */
+export function rowOfCells(cells: readonly Cell[]): RequestRow {
+  const row: Record<string, unknown> = {};
+  for (const [index, name] of COLUMN_NAMES.entries()) {
+    const cell = cells[index] ?? null;
+    const type = ROW_COLUMNS[name];
+    if (type === 'bigint') row[name] = cell === null ? null : BigInt(cell as string | number);
+    else row[name] = type === 'timestamptz' ? new Date(String(cell)) : cell;
+  }
+  return row as unknown as RequestRow;
+}
+
 const BARE_COLUMNS: ReadonlySet<keyof RequestRow> = new Set([
   'id',
   'started_at',

@@ -14,6 +14,7 @@ export const ERROR_CATALOGUE = {
   model_not_priced: { status: 400, type: 'invalid_request_error' },
   compaction_failed: { status: 400, type: 'invalid_request_error' },
   responses_compact_not_supported: { status: 400, type: 'invalid_request_error' },
+  aborted_by_operator: { status: 400, type: 'invalid_request_error' },
   item_not_found: { status: 404, type: 'invalid_request_error' },
   conversation_not_found: { status: 404, type: 'invalid_request_error' },
   invalid_request: { status: 400, type: 'invalid_request_error' },

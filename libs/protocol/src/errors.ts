@@ -222,6 +222,13 @@ export const errors = {
       retryAfterSeconds: 1,
       headers: { connection: 'close' },
     }),
+  /** Not to be tried again: whoever ended it would have to end it once more. */
+  abortedByOperator: () =>
+    new GatewayError(
+      'aborted_by_operator',
+      'An operator of this gateway has ended this request. Ask your operator before you send it again.',
+      { cause: 'an operator ended the request', headers: { 'x-should-retry': 'false' } },
+    ),
   upstreamFailed: (cause: unknown) =>
     new GatewayError(
       'upstream_error',

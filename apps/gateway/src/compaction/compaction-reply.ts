@@ -28,7 +28,8 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
   /** Since when the client has read nothing of what was written; null: nothing is waiting for it. */
   private stuckSinceMs: number | null = null;
   private unreadBytes = 0;
-  private isShutDown = false;
+  /** Why the gateway has ended it itself. */
+  private cutOffError: GatewayError | null = null;
   /** The client has left, and the work is done to its end all the same. */
   private isDetached = false;
   private onDone: (() => void) | null = null;
@@ -61,7 +62,7 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
     try {
       const answer = await work(this.signal);
       if (answer && !this.response.destroyed && !this.isDetached) this.send(answer);
-      else if (this.isShutDown) throw errors.shuttingDown();
+      else if (this.cutOffError) throw this.cutOffError;
     } catch (error) {
       if (!this.response.headersSent || this.response.destroyed) throw error;
       this.breakOff(error);
@@ -73,11 +74,13 @@ export class CompactionReply implements Answering, RunningAnswer, ProbedAnswer {
     }
   }
 
-  shutDown(): void {
-    if (this.isDone) return;
-    this.isShutDown = true;
-    this.record.cut ??= 'shutdown';
+  cutOff(by: 'shutdown' | 'operator'): boolean {
+    if (this.isDone) return false;
+    this.cutOffError = by === 'shutdown' ? errors.shuttingDown() : errors.abortedByOperator();
+    if (by === 'operator') this.record.cut = by;
+    else this.record.cut ??= by;
     this.controller.abort();
+    return true;
   }
 
   tick(nowMs: number): void {

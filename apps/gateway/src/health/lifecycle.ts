@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 
 /** Something that runs for a client and can be told to come to an end. */
 export interface RunningAnswer {
-  shutDown(): void;
+  /** Ends the answer before its time, with a word to the client. False: there is nothing to be ended any more. */
+  cutOff(by: 'shutdown' | 'operator'): boolean;
   /** Called about every second, with the monotonic time. */
   tick(nowMs: number): void;
 }
@@ -30,6 +31,6 @@ export class Lifecycle {
 
   /** Ends what still runs, each with a word to its client. */
   shutDownAnswers(): void {
-    for (const answer of this.running) answer.shutDown();
+    for (const answer of this.running) answer.cutOff('shutdown');
   }
 }

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type RequestLog, RequestRecord } from '@app/journal';
+import { type Answering, type RequestLog, RequestRecord } from '@app/journal';
+import { errors } from '@app/protocol';
 import { type Clock, pooledMemoryOf } from '@app/runtime';
 import type { GatewayMetrics } from '../health/gateway-metrics.js';
+import type { RequestInFlight, RequestsInFlight } from '../live/requests-in-flight.js';
 import { type ConnectionWatcher, unwatchConnection, watchConnection } from './connection-watch.js';
 import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
 import { newRequestId } from './request-id.js';
@@ -9,8 +11,12 @@ import { newRequestId } from './request-id.js';
 export interface JournalHookDependencies {
   log: RequestLog;
   metrics: GatewayMetrics;
+  inFlight: RequestsInFlight;
   clock: Clock;
 }
+
+/** How long the client of an aborted request may take to read the rest. */
+const LAST_WORD_MS = 1_000;
 
 /**
  * Opens a record for every data-plane request and logs it exactly once, whatever becomes of the request. It hangs on the
@@ -36,8 +42,10 @@ export function journalRequests(fastify: FastifyInstance, dependencies: JournalH
 }
 
 /** A request from its arrival to the close of its record. */
-class OpenRequest implements ConnectionWatcher {
+class OpenRequest implements ConnectionWatcher, RequestInFlight {
   private isResponseClosed = false;
+  /** Whoever goes on without the client. */
+  private drain: Answering | null = null;
 
   constructor(
     private readonly request: GatewayRequest,
@@ -45,7 +53,25 @@ class OpenRequest implements ConnectionWatcher {
     private readonly dependencies: JournalHookDependencies,
   ) {
     dependencies.metrics.requestStarted();
+    dependencies.inFlight.opened(this);
     watchConnection(request.raw.socket, this);
+  }
+
+  get record(): RequestRecord {
+    return this.request.record;
+  }
+
+  get isClientGone(): boolean {
+    return this.isResponseClosed;
+  }
+
+  abort(): void {
+    const answering = this.record.answering ?? this.drain;
+    if (!answering?.cutOff('operator')) this.endUnanswered();
+    // A client that does not read holds it up no longer.
+    setTimeout(() => {
+      if (!this.isResponseClosed) this.reply.raw.destroy();
+    }, LAST_WORD_MS).unref();
   }
 
   onClientSideClosed(): void {
@@ -65,18 +91,30 @@ class OpenRequest implements ConnectionWatcher {
     unwatchConnection(raw.socket, this);
     noteEnd(record, this.reply);
     // An answer that its group wants to be read to its end goes on without the client; some rows wait for a look-up.
-    const ended = record.answering?.onResponseClosed() ?? record.settling;
+    const { answering } = record;
+    const ended = answering?.onResponseClosed() ?? record.settling;
     // The record waits for its batch, for hours while PostgreSQL is away: it must not hold the request's body meanwhile.
     record.answering = record.settling = null;
-    if (ended) void ended.then(() => this.close());
-    else this.close();
+    if (!ended) return this.close();
+    this.drain = answering;
+    void ended.then(() => this.close());
+  }
+
+  /** Nobody answers it yet, or the answer is whole and waits for its client. */
+  private endUnanswered(): void {
+    const { record, reply, isResponseClosed } = this;
+    if (isResponseClosed) return;
+    if (reply.raw.headersSent) return void reply.raw.destroy();
+    record.cut ??= 'operator';
+    void reply.send(errors.abortedByOperator());
   }
 
   private close(): void {
-    const { clock, log, metrics } = this.dependencies;
+    const { clock, log, metrics, inFlight } = this.dependencies;
     const { record } = this.request;
     record.close(clock.monotonic());
     metrics.requestEnded(record);
+    inFlight.closed(this);
     log.add(record);
     releaseBody(this.request);
   }

@@ -120,6 +120,7 @@ export class CallLimits {
   ): Promise<void> {
     const { caller, record } = request;
     let admitted: Admittance | null = null;
+    record.isWaitingForTurn = true;
     try {
       await beforeAnswer(request, reply, this.keeper, { isStream: false }, async (signal) => {
         admitted = await this.limiter.admitInTurn(subjects, demand, caller.group.queueWaitMs, signal);
@@ -127,6 +128,8 @@ export class CallLimits {
     } catch (error) {
       giveBack(admitted);
       throw error;
+    } finally {
+      record.isWaitingForTurn = false;
     }
     if (!admitted) return;
     if (reply.raw.destroyed) giveBack(admitted);

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestRecord } from '@app/journal';
+import type { CallPricing } from '@app/models';
 import type { GatewayError } from '@app/protocol';
 import type { AttemptFailure } from '@app/upstreams';
 import type { AnswerRule } from './answer-rule.js';
@@ -50,4 +51,17 @@ export interface AnswerContext {
   readonly isCodex: boolean;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+}
+
+/** What a pump is told of the call. */
+export interface PumpOptions {
+  readonly requestedModel: string;
+  readonly isStream: boolean;
+  readonly isCodex: boolean;
+  /** Read the upstream to its end when the client has left. */
+  readonly isDrained: boolean;
+  /** Size of the body as the upstream gets it, for estimates. */
+  readonly bodyBytes: number;
+  readonly pricing: CallPricing;
+  readonly rule: AnswerRule;
 }

@@ -158,13 +158,14 @@ export function transportFailure(error: TransportError, wasSent: boolean): Attem
   };
 }
 
-/** This process is going down. */
-export function shutDown(): AttemptFailure {
-  const error = errors.shuttingDown();
-  const event = { code: 'server_shutdown', message: error.message };
+/** The gateway ends an answer itself: this process is going down, or an operator wants it to end. */
+export function cutOff(by: 'shutdown' | 'operator'): AttemptFailure {
+  const isShutdown = by === 'shutdown';
+  const error = isShutdown ? errors.shuttingDown() : errors.abortedByOperator();
+  const event = { code: isShutdown ? 'server_shutdown' : error.code, message: error.message };
   return {
     kind: 'broke_off',
-    problem: 'the gateway was shut down',
+    problem: isShutdown ? 'the gateway was shut down' : 'an operator ended the request',
     status: null,
     pauseMs: null,
     isFault: false,

@@ -1,14 +1,12 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Answering, RequestRecord } from '@app/journal';
-import type { CallPricing } from '@app/models';
 import type { GatewayError } from '@app/protocol';
 import type { AnswerSink, AttemptFailure, Forwarding, TransportError } from '@app/upstreams';
 import type { RunningAnswer } from '../health/lifecycle.js';
-import type { Answer, AnswerContext, ClientSide } from './answer.js';
-import type { AnswerRule } from './answer-rule.js';
+import type { Answer, AnswerContext, ClientSide, PumpOptions } from './answer.js';
 import type { AnswerKeeper } from './answer-keeper.js';
-import { finalError, shutDown, tookTooLong, transportFailure, unusable } from './attempt-failures.js';
+import { cutOff, finalError, tookTooLong, transportFailure, unusable } from './attempt-failures.js';
 import { DepartureProbe, type ProbedAnswer } from './client-departure.js';
 import { EventAnswer } from './event-answer.js';
 import { EventsFromJson } from './events-from-json.js';
@@ -17,19 +15,6 @@ import { JsonFromEvents } from './json-from-events.js';
 import { answeredHeaders } from './passed-headers.js';
 
 function nothing(): void {}
-
-/** What a pump is told of the call. */
-export interface PumpOptions {
-  readonly requestedModel: string;
-  readonly isStream: boolean;
-  readonly isCodex: boolean;
-  /** Read the upstream to its end when the client has left. */
-  readonly isDrained: boolean;
-  /** Size of the body as the upstream gets it, for estimates. */
-  readonly bodyBytes: number;
-  readonly pricing: CallPricing;
-  readonly rule: AnswerRule;
-}
 
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
 export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering, ProbedAnswer {
@@ -86,11 +71,19 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     });
   }
 
-  /** Ends a running answer because the process ends. */
-  shutDown(): void {
-    if (this.isDone) return;
-    this.record.cut ??= 'shutdown';
-    this.giveUp(shutDown());
+  cutOff(by: 'shutdown' | 'operator'): boolean {
+    const { record, isDone } = this;
+    if (isDone) return false;
+    // The upstream has said all that matters.
+    if (record.isComplete) this.finish();
+    else {
+      record.cut = by;
+      // That others have failed before is not the reason.
+      this.failures.length = 0;
+      if (by === 'operator') this.settleCut();
+      this.giveUp(cutOff(by));
+    }
+    return true;
   }
 
   /** Called every second: keeps silent streams open, and ends what takes too long. */
@@ -313,11 +306,16 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     else if (record.cut === 'client' && forwarding?.wasSent) {
       record.clientLeftAction = 'cancelled';
       record.lastEvent = this.answer instanceof EventAnswer ? this.answer.lastEventType() : null;
-      if (!this.options.rule.onCut()) this.settleEstimate();
+      this.settleCut();
     }
     this.answer?.discard();
     forwarding?.hangUp();
     return null;
+  }
+
+  /** The upstream is let go before its end. */
+  private settleCut(): void {
+    if (this.forwarding?.wasSent && !this.options.rule.onCut()) this.settleEstimate();
   }
 
   /** What was used is not known: the upstream tells it only at the end. */

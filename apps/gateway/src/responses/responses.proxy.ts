@@ -108,7 +108,7 @@ export class ResponsesProxy {
     const { caller, headers, record } = request;
     const isLimited = this.limits.concerns(request, asked);
     const call = isLimited ? await this.limits.prepare(request, reply, asked, candidates) : asked;
-    if (!call || reply.raw.destroyed) return;
+    if (!call || reply.raw.destroyed || reply.raw.writableEnded) return;
 
     const pricing = this.catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
     const { keeper } = this;

@@ -1,0 +1,35 @@
+import { Headers, type MessageEvent, Query, Res, Sse } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import type { Observable } from 'rxjs';
+import { LiveRequestsQuery, toPublicId } from '@app/contract';
+import { AdminController } from '../admin/admin.decorators.js';
+import { toRequestFilter } from '../admin/request-query.js';
+import { LiveRequests } from './live-requests.js';
+
+@AdminController('requests')
+export class LiveRequestsController {
+  constructor(private readonly live: LiveRequests) {}
+
+  @Sse('live')
+  @ApiOperation({
+    summary: 'Follow requests as they end, at all replicas',
+    description:
+      'Server-sent events: `request` with a row of the log as data, `gap` where events are missing, with `missing` and `reason`. A reader that is too slow is cut off, and comes back with the id of the last event that it has read.',
+  })
+  @ApiHeader({
+    name: 'last-event-id',
+    required: false,
+    description: 'Id of an event, or of a request: begin with what has ended since',
+  })
+  @ApiProduces('text/event-stream')
+  @ApiOkResponse({ schema: { type: 'string' } })
+  follow(
+    @Query({ schema: LiveRequestsQuery }) { after, ...filters }: LiveRequestsQuery,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Observable<MessageEvent> {
+    const lastId = lastEventId || (after === undefined ? null : toPublicId('request', after));
+    return this.live.tail(toRequestFilter(filters), lastId, reply.raw);
+  }
+}
