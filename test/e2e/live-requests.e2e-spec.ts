@@ -122,7 +122,10 @@ describe('a request that an operator aborts', () => {
     expect(last).toMatchObject({
       type: 'response.failed',
       sequence_number: events.length - 1,
-      response: { id: exchange.responseId, error: { code: 'aborted_by_operator' } },
+      response: {
+        id: exchange.responseId,
+        error: { code: 'invalid_prompt', message: expect.stringMatching(/^An operator/) as string },
+      },
     });
     expect(last.response.error.message).toContain('An operator');
     expect(await gateway.row(client.requestId)).toMatchObject({
@@ -206,7 +209,7 @@ describe('a request that an operator aborts', () => {
     expect(status).toBe(202);
     expect([body.id, body.replica]).toEqual([client.requestId, there?.replica]);
     expect(await client.end()).toBe('end');
-    expect(client.text).toContain('aborted_by_operator');
+    expect(client.text).toContain('An operator of this gateway has ended this request');
     await gateway.row(client.requestId);
     const audit = await replicas.database.query<{ action: string; actor: string }>(
       `SELECT action, actor FROM audit_entries WHERE object_id = $1`,

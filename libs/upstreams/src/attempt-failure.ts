@@ -22,8 +22,11 @@ export interface AttemptFailure {
   readonly isFault: boolean;
   /** What the client is told when there is nobody else to ask. */
   readonly error: GatewayError;
-  /** What the client is told when its stream has begun: code and message of `response.failed`. */
-  readonly event: { readonly code: string; readonly message: string };
+  /**
+   * What the client is told when its stream has begun: code and message of `response.failed`. `toldAs`: the code that it reads,
+   * where that of the log would have it ask again.
+   */
+  readonly event: { readonly code: string; readonly message: string; readonly toldAs?: string };
 }
 
 /** One try of an upstream, as the log tells it. Times are in milliseconds since the try began. */

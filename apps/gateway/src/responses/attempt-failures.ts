@@ -162,7 +162,10 @@ export function transportFailure(error: TransportError, wasSent: boolean): Attem
 export function cutOff(by: 'shutdown' | 'operator'): AttemptFailure {
   const isShutdown = by === 'shutdown';
   const error = isShutdown ? errors.shuttingDown() : errors.abortedByOperator();
-  const event = { code: isShutdown ? 'server_shutdown' : error.code, message: error.message };
+  // Of the codes of a failed response, the one upon which neither Codex nor an SDK asks again (codex-cli.md §6).
+  const event = isShutdown
+    ? { code: 'server_shutdown', message: error.message }
+    : { code: error.code, message: error.message, toldAs: 'invalid_prompt' };
   return {
     kind: 'broke_off',
     problem: isShutdown ? 'the gateway was shut down' : 'an operator ended the request',

@@ -95,7 +95,7 @@ export class EventAnswer implements Answer {
       sequenceNumber: tap.nextSequenceNumber(),
       model: requestedModel,
       createdAtSeconds: Math.floor(record.startedAtMs / 1000),
-      code: record.errorCode,
+      code: tap.terminal ? record.errorCode : (failure.event.toldAs ?? record.errorCode),
       message: tap.terminal?.errorMessage ?? failure.event.message,
     });
     record.noteEnding();
