@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { AlertsModule } from '@app/alerts';
+import { BodiesModule } from '@app/bodies';
 import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
 import { JournalModule, type JournalOptions } from '@app/journal';
@@ -35,6 +36,8 @@ export interface GatewayIdentity {
   answerLimits: AnswerLimits;
   throttling: ThrottleLimits;
   journal: JournalOptions;
+  /** How long bodies are kept at most. */
+  bodiesRetentionDays: number;
   /** Private networks in which upstreams may be. */
   upstreamPrivateCidrs: readonly string[];
 }
@@ -79,6 +82,7 @@ export class GatewayModule {
         RuntimeModule,
         KeysModule,
         JournalModule.forRoot(journal),
+        BodiesModule.forRoot(masterKey, identity.bodiesRetentionDays),
         HealthModule,
         ResponsesModule.forRoot(answerLimits),
         CallLimitsModule,

@@ -59,6 +59,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
         strangers: settings.strangerRequestsPerMinute,
       },
       journal: { folder: join(settings.dataDir, 'journal'), bytesMax: settings.journalBytesMax },
+      bodiesRetentionDays: settings.bodiesRetentionDays,
       upstreamPrivateCidrs: settings.upstreamPrivateCidrs,
     },
     settings,

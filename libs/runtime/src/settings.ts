@@ -73,6 +73,12 @@ export const environment = z.object({
     .min(1, 'must be at least 1')
     .max(1_000_000, 'must be at most 1000000')
     .default(1_024),
+  RETENTION_BODIES_DAYS: z.coerce
+    .number({ error: 'must be a number of days' })
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(3_650, 'must be at most 3650')
+    .default(7),
   DEMO: z.enum(['auto', 'off'], { error: 'must be auto or off' }).default('auto'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -107,6 +113,8 @@ export interface Settings {
   readonly strangerRequestsPerMinute: number;
   /** Disk that the journal may take. */
   readonly journalBytesMax: number;
+  /** How long stored bodies are kept at most. */
+  readonly bodiesRetentionDays: number;
   readonly demo: 'auto' | 'off';
   /** Silence after which a client's stream gets a sign of life. */
   readonly keepAliveMs: number;
@@ -156,6 +164,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     adminFailuresPerMinute: data.ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE,
     strangerRequestsPerMinute: data.UNAUTHENTICATED_REQUESTS_PER_MINUTE,
     journalBytesMax: data.JOURNAL_MAX_MB * 1024 * 1024,
+    bodiesRetentionDays: data.RETENTION_BODIES_DAYS,
     demo: data.DEMO,
     keepAliveMs: data.SSE_KEEP_ALIVE_SECONDS * 1000,
     stalledClientMs: data.CLIENT_STALL_SECONDS * 1000,

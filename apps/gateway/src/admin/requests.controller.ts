@@ -45,7 +45,11 @@ export class RequestsController {
 
   private async rowOf(id: string): Promise<RequestRow> {
     const row = await this.requests.find(id);
-    if (!row) throw AdminProblem.notFound('request (a new one takes a moment to arrive here)');
+    if (!row) throw noSuchRequest();
     return row;
   }
+}
+
+export function noSuchRequest(): AdminProblem {
+  return AdminProblem.notFound('request (a new one takes a moment to arrive here)');
 }

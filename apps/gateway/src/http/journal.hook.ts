@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { BodyLog } from '@app/bodies';
 import { type RequestLog, RequestRecord } from '@app/journal';
 import { type Clock, pooledMemoryOf } from '@app/runtime';
 import type { GatewayMetrics } from '../health/gateway-metrics.js';
+import { storedHeaders } from '../responses/passed-headers.js';
 import { type ConnectionWatcher, unwatchConnection, watchConnection } from './connection-watch.js';
 import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
 import { newRequestId } from './request-id.js';
@@ -10,6 +12,7 @@ export interface JournalHookDependencies {
   log: RequestLog;
   metrics: GatewayMetrics;
   clock: Clock;
+  bodies: BodyLog;
 }
 
 /**
@@ -20,6 +23,7 @@ export interface JournalHookDependencies {
 export function journalRequests(fastify: FastifyInstance, dependencies: JournalHookDependencies): void {
   fastify.decorateRequest('record', null);
   fastify.decorateRequest('caller', null);
+  fastify.decorateRequest('capture', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isControlPlane(request)) {
       void reply.header('x-request-id', newRequestId());
@@ -73,11 +77,12 @@ class OpenRequest implements ConnectionWatcher {
   }
 
   private close(): void {
-    const { clock, log, metrics } = this.dependencies;
-    const { record } = this.request;
+    const { clock, log, metrics, bodies } = this.dependencies;
+    const { record, capture, body, headers } = this.request;
     record.close(clock.monotonic());
     metrics.requestEnded(record);
     log.add(record);
+    if (capture) bodies.end(capture, record, { body, headers: storedHeaders(headers) });
     releaseBody(this.request);
   }
 }
