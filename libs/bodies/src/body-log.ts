@@ -6,7 +6,8 @@ import { outcomeOf, type RequestKind, type RequestRecord, RequestJournal } from 
 import { BatchWriter, Clock } from '@app/runtime';
 import { BYTES_BEYOND_CUT, BodyCapture, captureWrites } from './body-capture.js';
 import { type BodyRow, BodyTable } from './body-table.js';
-import { BodyKeys } from './body-keys.js';
+import { decryptBody, encryptBody, placeOf } from './body-cipher.js';
+import { BodyKeys, type DayKey } from './body-keys.js';
 import { BodyMemory } from './body-memory.js';
 import type { BodyJob } from './body-sealing.js';
 import { BodyNotSealed, BodyThread } from './body-thread.js';
@@ -146,10 +147,15 @@ export class BodyLog implements OnApplicationShutdown {
   }
 
   private async write(rows: readonly BodyRow[]): Promise<void> {
-    const { erased, dropped } = await this.table.insert(rows);
+    const { erased, keyless } = await this.table.insert(rows);
     this.lost.erased += erased;
-    for (const key of dropped) this.keys.forget(key);
-    for (const { body } of rows) this.memory.give(body.content.length);
+    const given = new Set(keyless);
+    for (const row of rows) if (!given.has(row)) this.memory.give(row.body.content.length);
+    // The key was dropped, but not because of those that began since: which they are, the table knows.
+    for (const row of keyless) {
+      this.keys.forget(row.dayKey);
+      this.writer.add(underAnotherKey(row, this.keys.at(row.startedAtMs)));
+    }
   }
 
   private rowOf({ policy }: BodyCapture, record: RequestRecord): Omit<BodyRow, 'body'> {
@@ -163,6 +169,12 @@ export class BodyLog implements OnApplicationShutdown {
       dayKey: this.keys.at(startedAtMs),
     };
   }
+}
+
+function underAnotherKey(row: BodyRow, dayKey: DayKey): BodyRow {
+  const place = placeOf(row.requestId, row.body.kind);
+  const content = encryptBody(dayKey.key, decryptBody(row.dayKey.key, row.body.content, place), place);
+  return { ...row, dayKey, body: { ...row.body, content } };
 }
 
 function isWanted({ capture }: BodyPolicy, record: RequestRecord): boolean {

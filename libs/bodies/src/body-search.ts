@@ -61,9 +61,18 @@ export class BodySearch {
     private readonly clock: Clock,
   ) {}
 
+  /** Whether there is anything of a request that can be read. */
+  async isStored(id: string, startedAt: Date): Promise<boolean> {
+    if (this.clock.now() >= this.lastsUntilMs(startedAt)) return false;
+    const found = await this.questions.ask(Prisma.sql`
+      SELECT 1 FROM request_bodies b JOIN body_keys k ON k.id = b.body_key_id
+      WHERE b.started_at = ${startedAt} AND b.request_id = ${id}::uuid AND (keep_until IS NULL OR keep_until > now()) LIMIT 1`);
+    return found.length > 0;
+  }
+
   async find(subject: BodySubject): Promise<ReadBodies | BodyAbsence> {
     const { id, startedAt } = subject;
-    const lastsUntilMs = startedAt.getTime() + this.options.retentionDays * DAY_MS;
+    const lastsUntilMs = this.lastsUntilMs(startedAt);
     const nowMs = this.clock.now();
     if (nowMs >= lastsUntilMs) return 'expired';
     const rows = await this.questions.ask<StoredBody>(Prisma.sql`
@@ -79,6 +88,10 @@ export class BodySearch {
     } catch {
       return 'unreadable';
     }
+  }
+
+  private lastsUntilMs(startedAt: Date): number {
+    return startedAt.getTime() + this.options.retentionDays * DAY_MS;
   }
 
   private async opened(id: string, rows: readonly StoredBody[], expiresAt: Date): Promise<ReadBodies> {

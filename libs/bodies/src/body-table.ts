@@ -47,10 +47,10 @@ export class BodyTable {
   constructor(private readonly prisma: PrismaService) {}
 
   /**
-   * Adds bodies, all or none; what is there already stays. Not those that were erased before they came here: `erased` counts them,
-   * and `dropped` are the keys that are no more.
+   * Adds bodies, all or none; what is there already stays. Not those that were erased before they came here, which `erased` counts,
+   * nor those under a key that is no more: these are given back.
    */
-  async insert(rows: readonly BodyRow[]): Promise<{ erased: number; dropped: DayKey[] }> {
+  async insert(rows: readonly BodyRow[]): Promise<{ erased: number; keyless: BodyRow[] }> {
     const client = await this.prisma.pool.connect();
     let failure: Error | undefined;
     try {
@@ -58,12 +58,12 @@ export class BodyTable {
       // In a statement of its own: the next one must see what was erased until now.
       await client.query(`SELECT pg_advisory_xact_lock_shared(hashtext('${ERASURE_LOCK}'))`);
       const dropped = await storeKeys(client, rows);
-      const insert = { ...insertOf(rows), query_timeout: INSERT_TIMEOUT_MS };
-      const { rowCount } = await client.query(insert);
+      const keyed = rows.filter(({ dayKey }) => !dropped.has(dayKey));
+      const count = await insertRows(client, keyed);
       await client.query('COMMIT');
       for (const { dayKey } of rows) dayKey.isStored = true;
-      this.stored += rowCount ?? 0;
-      return { erased: rows.length - (rowCount ?? 0), dropped };
+      this.stored += count;
+      return { erased: keyed.length - count, keyless: rows.filter(({ dayKey }) => dropped.has(dayKey)) };
     } catch (error) {
       failure = error as Error;
       throw error;
@@ -75,7 +75,7 @@ export class BodyTable {
 }
 
 /** Keys that were stored before and are no more. */
-async function storeKeys(client: PoolClient, rows: readonly BodyRow[]): Promise<DayKey[]> {
+async function storeKeys(client: PoolClient, rows: readonly BodyRow[]): Promise<Set<DayKey>> {
   const keys = [...new Set(rows.map(({ dayKey }) => dayKey))];
   for (const { id, day, wrapped } of keys.filter(({ isStored }) => !isStored)) {
     await client.query('INSERT INTO body_keys (id, day, wrapped_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
@@ -88,7 +88,13 @@ async function storeKeys(client: PoolClient, rows: readonly BodyRow[]): Promise<
     keys.map(({ id }) => id),
   ]);
   const there = new Set(found.map(({ id }) => id));
-  return keys.filter(({ id }) => !there.has(id));
+  return new Set(keys.filter(({ id }) => !there.has(id)));
+}
+
+async function insertRows(client: PoolClient, rows: readonly BodyRow[]): Promise<number> {
+  if (rows.length === 0) return 0;
+  const insert = { ...insertOf(rows), query_timeout: INSERT_TIMEOUT_MS };
+  return (await client.query(insert)).rowCount ?? 0;
 }
 
 function insertOf(rows: readonly BodyRow[]): { text: string; values: unknown[] } {
@@ -101,7 +107,7 @@ function insertOf(rows: readonly BodyRow[]): { text: string; values: unknown[] }
   const text = `
     INSERT INTO request_bodies (${NAMES})
     SELECT ${NAMES} FROM (VALUES ${lists.join(', ')}) AS bodies (${NAMES})
-    WHERE EXISTS (SELECT 1 FROM body_keys WHERE id = body_key_id) AND NOT EXISTS (
+    WHERE NOT EXISTS (
       SELECT 1 FROM body_erasures
       WHERE subject IN ('key:' || key_id, 'group:' || group_id, 'day:' || (started_at AT TIME ZONE 'UTC')::date)
         AND erased_at >= started_at)

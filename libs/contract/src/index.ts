@@ -37,7 +37,14 @@ export {
   RequestFilters,
 } from './request-filters.js';
 export { RequestFacets, RequestFacetsQuery, RequestHistogram, RequestHistogramQuery } from './request-reports.js';
-export { ExportRequestsQuery, ListRequestsQuery, Request, RequestList, type RequestSort } from './requests.js';
+export {
+  ExportRequestsQuery,
+  ListRequestsQuery,
+  Request,
+  RequestDetail,
+  RequestList,
+  type RequestSort,
+} from './requests.js';
 export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';
