@@ -16,7 +16,7 @@ const LOCK_MS_MAX = 250;
 export class BodyKeeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(BodyKeeper.name);
   private timer: NodeJS.Timeout | null = null;
-  private keeping: Promise<void> = Promise.resolve();
+  private dropping: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly prisma: PrismaService,
@@ -25,25 +25,27 @@ export class BodyKeeper implements OnApplicationBootstrap, OnApplicationShutdown
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    this.keeping = this.keep();
-    await this.keeping;
-    this.timer = setInterval(() => (this.keeping = this.keep()), CHECK_EVERY_MS);
+    await this.keep();
+    this.timer = setInterval(() => void this.keep(), CHECK_EVERY_MS);
     this.timer.unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
     if (this.timer) clearInterval(this.timer);
-    await this.keeping;
+    await this.dropping;
   }
 
   /** A failure is no reason to stop: what is over cannot be read any more, and the next hour tries again. */
   private async keep(): Promise<void> {
     try {
       await this.createPartitions();
-      await this.dropWhatIsOver();
     } catch (error) {
-      this.logger.warn(`bodies: partitions were not seen to: ${String(error)}`);
+      this.logger.warn(`partitions of bodies were not created: ${String(error)}`);
     }
+    // Nobody waits for this.
+    this.dropping = this.dropWhatIsOver().catch((error: unknown) => {
+      this.logger.warn(`bodies that are over were not dropped: ${String(error)}`);
+    });
   }
 
   private async createPartitions(): Promise<void> {

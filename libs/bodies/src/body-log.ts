@@ -5,7 +5,7 @@ import type { BodyPolicy, Redaction } from '@app/groups';
 import { outcomeOf, type RequestKind, type RequestRecord, RequestJournal } from '@app/journal';
 import { BatchWriter, Clock } from '@app/runtime';
 import { BYTES_BEYOND_CUT, BodyCapture, captureWrites } from './body-capture.js';
-import { type BodyRow, BodyTable } from './body-table.js';
+import { type BodyRow, BodyTable, type InsertedBodies, isRefusedData } from './body-table.js';
 import { decryptBody, encryptBody, placeOf } from './body-cipher.js';
 import { BodyKeys, type DayKey } from './body-keys.js';
 import { BodyMemory } from './body-memory.js';
@@ -147,14 +147,27 @@ export class BodyLog implements OnApplicationShutdown {
   }
 
   private async write(rows: readonly BodyRow[]): Promise<void> {
-    const { erased, keyless } = await this.table.insert(rows);
-    this.lost.erased += erased;
+    const inserted = await this.inserted(rows);
+    const { keyless } = inserted;
+    this.lost.erased += inserted.erased;
     const given = new Set(keyless);
     for (const row of rows) if (!given.has(row)) this.memory.give(row.body.content.length);
     // The key was dropped, but not because of those that began since: which they are, the table knows.
     for (const row of keyless) {
       this.keys.forget(row.dayKey);
       this.writer.add(underAnotherKey(row, this.keys.at(row.startedAtMs)));
+    }
+  }
+
+  /** Bodies that PostgreSQL refuses are let go: they would come again for ever. */
+  private async inserted(rows: readonly BodyRow[]): Promise<InsertedBodies> {
+    try {
+      return await this.table.insert(rows);
+    } catch (error) {
+      if (!isRefusedData(error)) throw error;
+      this.lost.failed += rows.length;
+      this.logger.error(`${rows.length} bodies were refused: ${(error as Error).message}`);
+      return { erased: 0, keyless: [] };
     }
   }
 

@@ -56,6 +56,16 @@ describe('sealBodies', () => {
     expect(request).toMatchObject({ isTruncated: true, isRedacted: true });
   });
 
+  it('redacts events before it cuts, too', async () => {
+    const delta = (text: string) => `data: ${JSON.stringify({ type: 'response.output_text.delta', delta: text })}\n\n`;
+    const answer = delta('canary-01234567') + delta('89abcdef');
+    const rules = { patterns: ['canary-[0-9a-f]{16}'], jsonPaths: [] };
+    const [, events] = sealBodies(job({ answer, bytesMax: answer.length - 5, rules }));
+    const [only, ...others] = (await read(events as SealedBody)) as unknown as { data: string }[];
+    expect(others).toEqual([]);
+    expect(JSON.parse(only?.data ?? '')).toMatchObject({ delta: '[redacted]' });
+  });
+
   it('redacts headers', async () => {
     const rules = { patterns: ['git@[^"]+'], jsonPaths: ['$.a'] };
     const [request] = sealBodies(job({ sent: '{}', rules, headers: [['x-codex-a', '{"remote":"git@host:x.git"}']] }));

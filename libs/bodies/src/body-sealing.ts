@@ -48,7 +48,9 @@ export function sealBodies(job: BodyJob): SealedBody[] {
   const isTruncated = responseBytes > bytesMax;
   const bytes = bufferOf(response);
   if (isEventStream(response)) {
-    const frames = redactor.events(eventFrames(bytes, job.pieces, bytesMax));
+    // As with texts: first what is behind the cut, too, then the cut.
+    const kept = eventFrames(bytes, job.pieces, bytesMax).length;
+    const frames = redactor.events(eventFrames(bytes, job.pieces, Infinity)).slice(0, kept);
     return [request, sealed(job, 'events', frames, { bytes: responseBytes, isTruncated, redactor })];
   }
   const text = cut(redactor.document(bytes.toString('utf8')), bytesMax, isTruncated);

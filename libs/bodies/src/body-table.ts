@@ -16,6 +16,12 @@ export interface BodyRow {
   readonly body: SealedBody;
 }
 
+/** What became of bodies that were to be added. */
+export interface InsertedBodies {
+  readonly erased: number;
+  readonly keyless: readonly BodyRow[];
+}
+
 /** Taken by whoever adds bodies, and alone by whoever erases them: what comes later finds the erasure. */
 export const ERASURE_LOCK = 'tollgate_body_erasures';
 
@@ -50,7 +56,7 @@ export class BodyTable {
    * Adds bodies, all or none; what is there already stays. Not those that were erased before they came here, which `erased` counts,
    * nor those under a key that is no more: these are given back.
    */
-  async insert(rows: readonly BodyRow[]): Promise<{ erased: number; keyless: BodyRow[] }> {
+  async insert(rows: readonly BodyRow[]): Promise<InsertedBodies> {
     const client = await this.prisma.pool.connect();
     let failure: Error | undefined;
     try {
@@ -72,6 +78,11 @@ export class BodyTable {
       client.release(failure);
     }
   }
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (integrity): sending the same again cannot help. */
+export function isRefusedData(error: unknown): boolean {
+  return /^2[23]/.test(String((error as { code?: unknown } | null)?.code ?? ''));
 }
 
 /** Keys that were stored before and are no more. */

@@ -18,6 +18,8 @@ describe('Redactor', () => {
     ['a key of OpenAI’s form', 'sk-proj-abcdefghijklmnop1234'],
     ['a key of ours', `sk-tg-${'a'.repeat(43)}`],
     ['an admin token', `tga-${'b'.repeat(43)}`],
+    ['a token of GitHub', 'ghp_0123456789abcdefghij'],
+    ['a JSON web token', 'eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl'],
     ['a bearer token', 'Bearer eyJhbGciOi.J9.abc-def_123'],
   ])('takes out %s without being told', (_, secret) => {
     expect(document(JSON.stringify({ input: `use ${secret} now` }))).toBe('{"input":"use [redacted] now"}');

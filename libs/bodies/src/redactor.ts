@@ -8,6 +8,10 @@ const CREDENTIALS = [
   /\btga-[\w-]{16,}/g,
   /\bwhsec_[A-Za-z0-9+/]{24,}=*/g,
   /\bBearer +[\w.~+/-]{16,}=*/gi,
+  /\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA|ASIA|AIza|npm_|hf_)[\w-]{10,}/g,
+  // JSON web tokens.
+  /\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
 ];
 
 /** What is stored of JSON that cannot be read, and so not be redacted by paths: nothing. */
