@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { compilePattern } from '@app/contract';
 import type { BodyPolicy, Redaction } from '@app/groups';
 import { outcomeOf, type RequestKind, type RequestRecord, RequestJournal } from '@app/journal';
 import { BatchWriter, Clock } from '@app/runtime';
@@ -215,7 +216,7 @@ function jobOf(
   return {
     requestId,
     bytesMax: policy.bytesMax,
-    rules: redaction,
+    rules: { patterns: redaction.patterns.map(compilePattern), jsonPaths: redaction.jsonPaths },
     key,
     headers,
     // A copy: the memory of the body is used again.

@@ -50,7 +50,7 @@ describe('sealBodies', () => {
   });
 
   it('redacts before it cuts: a secret across the cut is not stored by half', async () => {
-    const rules = { patterns: ['canary-[0-9a-f]{16}'], jsonPaths: [] };
+    const rules = { patterns: [/canary-[0-9a-f]{16}/g], jsonPaths: [] };
     const [request] = sealBodies(job({ sent: `${'x'.repeat(90)}canary-0123456789abcdef`, bytesMax: 100, rules }));
     expect((await read(request as SealedBody)).text).toBe(`${'x'.repeat(90)}[redacted]`);
     expect(request).toMatchObject({ isTruncated: true, isRedacted: true });
@@ -59,7 +59,7 @@ describe('sealBodies', () => {
   it('redacts events before it cuts, too', async () => {
     const delta = (text: string) => `data: ${JSON.stringify({ type: 'response.output_text.delta', delta: text })}\n\n`;
     const answer = delta('canary-01234567') + delta('89abcdef');
-    const rules = { patterns: ['canary-[0-9a-f]{16}'], jsonPaths: [] };
+    const rules = { patterns: [/canary-[0-9a-f]{16}/g], jsonPaths: [] };
     const [, events] = sealBodies(job({ answer, bytesMax: answer.length - 5, rules }));
     const [only, ...others] = (await read(events as SealedBody)) as unknown as { data: string }[];
     expect(others).toEqual([]);
@@ -67,7 +67,7 @@ describe('sealBodies', () => {
   });
 
   it('redacts headers', async () => {
-    const rules = { patterns: ['git@[^"]+'], jsonPaths: ['$.a'] };
+    const rules = { patterns: [/git@[^"]+/g], jsonPaths: ['$.a'] };
     const [request] = sealBodies(job({ sent: '{}', rules, headers: [['x-codex-a', '{"remote":"git@host:x.git"}']] }));
     expect((await read(request as SealedBody)).headers).toEqual([['x-codex-a', '{"remote":"[redacted]"}']]);
   });

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import { compilePattern } from '@app/contract';
 import type { EventFrame } from './event-frames.js';
 import { Redactor } from './redactor.js';
 
-const redactor = (patterns: string[] = [], jsonPaths: string[] = []) => new Redactor({ patterns, jsonPaths });
+const redactor = (patterns: string[] = [], jsonPaths: string[] = []) =>
+  new Redactor({ patterns: patterns.map(compilePattern), jsonPaths });
 const document = (text: string, patterns: string[] = [], jsonPaths: string[] = []) =>
   redactor(patterns, jsonPaths).document(text);
 

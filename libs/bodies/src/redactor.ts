@@ -1,6 +1,8 @@
-import { compilePattern, REDACTED } from '@app/contract';
 import type { EventFrame } from './event-frames.js';
 import { JsonPath } from './json-path.js';
+
+/** What stands for whatever was taken out. */
+const REDACTED = '[redacted]';
 
 /** What is never stored, whatever a group says: keys of OpenAI's form, ours among them, and what else is a credential by its form. */
 const CREDENTIALS = [
@@ -18,7 +20,8 @@ const CREDENTIALS = [
 const WITHHELD = `${REDACTED}: the rules have paths of JSON, and this is none, or was cut`;
 
 export interface RedactionRules {
-  readonly patterns: readonly string[];
+  /** Global ones. */
+  readonly patterns: readonly RegExp[];
   readonly jsonPaths: readonly string[];
 }
 
@@ -32,7 +35,7 @@ export class Redactor {
   private readonly paths: readonly JsonPath[];
 
   constructor(rules: RedactionRules) {
-    this.patterns = [...CREDENTIALS, ...rules.patterns.map(compilePattern)];
+    this.patterns = [...CREDENTIALS, ...rules.patterns];
     this.paths = rules.jsonPaths.map((path) => new JsonPath(path));
   }
 

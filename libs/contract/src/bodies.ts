@@ -8,9 +8,6 @@ const PATHS_MAX = 50;
 const PATH_CHARS_MAX = 200;
 const IGNORES_CASE = '(?i)';
 
-/** What stands for whatever a rule of redaction has found. */
-export const REDACTED = '[redacted]';
-
 export const BodyPolicy = z
   .strictObject({
     capture: z.enum(['never', 'errors', 'sample', 'always']).meta({
@@ -64,20 +61,14 @@ const JsonPath = text()
 
 export const Redaction = z
   .strictObject({
-    patterns: z
-      .array(Pattern)
-      .max(PATTERNS_MAX)
-      .default([])
-      .meta({
-        description: `Regular expressions of JavaScript; (?i) in front ignores case. What they match is stored as ${REDACTED}`,
-      }),
-    json_paths: z
-      .array(JsonPath)
-      .max(PATHS_MAX)
-      .default([])
-      .meta({
-        description: `Values of JSON that are stored as ${REDACTED}, such as $.metadata.user or $..text; of events, $ is their data and the response in it`,
-      }),
+    patterns: z.array(Pattern).max(PATTERNS_MAX).default([]).meta({
+      description:
+        'Regular expressions of JavaScript; (?i) in front ignores case. What they match is stored as [redacted]',
+    }),
+    json_paths: z.array(JsonPath).max(PATHS_MAX).default([]).meta({
+      description:
+        'Values of JSON that are stored as [redacted], such as $.metadata.user or $..text; of events, $ is their data and the response in it',
+    }),
   })
   .meta({ id: 'Redaction' });
 export type Redaction = z.infer<typeof Redaction>;
@@ -86,7 +77,7 @@ const part = {
   bytes: z.int().meta({ description: 'As it was sent, whole' }),
   stored_bytes: z.int().meta({ description: 'What it takes in the database' }),
   is_truncated: z.boolean().meta({ description: 'It was longer than max_bytes of the policy' }),
-  is_redacted: z.boolean().meta({ description: `Something in it is ${REDACTED}` }),
+  is_redacted: z.boolean().meta({ description: 'Something in it is [redacted]' }),
 };
 
 export const RequestBody = z

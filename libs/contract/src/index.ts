@@ -1,13 +1,5 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
-export {
-  BodyPolicy,
-  compilePattern,
-  EraseBodiesQuery,
-  ErasedBodies,
-  REDACTED,
-  Redaction,
-  RequestBody,
-} from './bodies.js';
+export { BodyPolicy, compilePattern, EraseBodiesQuery, ErasedBodies, Redaction, RequestBody } from './bodies.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
