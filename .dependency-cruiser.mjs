@@ -12,6 +12,7 @@ const libs = {
   models: ['protocol', 'database', 'runtime'],
   upstreams: ['models', 'protocol', 'database', 'runtime'],
   journal: ['ledger', 'models', 'protocol', 'contract', 'database', 'runtime'],
+  bodies: ['groups', 'journal', 'storage', 'contract', 'database', 'runtime'],
   usage: ['database', 'runtime'],
   'stored-responses': ['protocol', 'database', 'runtime'],
   storage: ['database', 'runtime'],

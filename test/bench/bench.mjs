@@ -6,6 +6,7 @@
 //   --out FILE          where the results go (a full run: test/bench/results/latest.json)
 //   --gateway FILE      entry point of the gateway's build; repeated, two builds are compared
 //   --limits            besides, the same gateway with every limit on key and group
+//   --bodies            besides, the same gateway with a key whose bodies are all stored
 //   --node-args=ARGS    for the gateways' processes, e.g. "--node-args=--cpu-prof --cpu-prof-dir=/tmp/profiles"
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +30,7 @@ const { values: options } = parseArgs({
     out: { type: 'string' },
     gateway: { type: 'string', multiple: true, default: [OWN_GATEWAY] },
     limits: { type: 'boolean', default: false },
+    bodies: { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
   },
 });
@@ -64,6 +66,7 @@ async function measureAll() {
   const targets = await startTargets({
     gateways: options.gateway,
     isLimited: options.limits,
+    isStored: options.bodies,
     nodeArgs: options['node-args'].split(' ').filter(Boolean),
   });
   boundInTime(targets.length * chosen.length * (plan.rounds * plan.seconds + plan.warmUpSeconds));

@@ -22,7 +22,7 @@ export const OWN_GATEWAY = join(dist, 'gateway.js');
  * @returns targets: `{ name, url, path, key, pid, settled }`, the bare proxy first; `settled()` waits until the target has
  *   done all work that earlier requests left behind
  */
-export async function startTargets({ gateways, isLimited, nodeArgs }) {
+export async function startTargets({ gateways, isLimited, isStored, nodeArgs }) {
   const upstream = await startProcess('the upstream', [join(here, 'canned-upstream.mjs')]);
   const bare = await startProcess('the bare proxy', [join(here, 'bare-proxy.mjs')], { UPSTREAM_URL: upstream.url });
   const targets = [{ name: 'bare', ...bare, path: '/v1/responses', key: 'none', settled: async () => undefined }];
@@ -35,6 +35,7 @@ export async function startTargets({ gateways, isLimited, nodeArgs }) {
     targets.push(await startGateway(options));
   }
   if (isLimited) targets.push(await withLimits(targets[1]));
+  if (isStored) targets.push(await withBodies(targets[1]));
   return targets;
 }
 
@@ -89,6 +90,15 @@ async function withLimits(gateway) {
   return { ...gateway, name: 'limited', key: secret };
 }
 
+/** The same process for a key whose bodies are stored, all of them. */
+async function withBodies(gateway) {
+  const policy = { body_policy: { capture: 'always' } };
+  const group = await create(gateway.url, '/groups', { name: 'stored', models: ['bench-*'], ...policy });
+  const { secret } = await create(gateway.url, '/keys', { name: 'stored', group_id: group.id });
+  const settled = () => logIsWritten(gateway.url).then(() => bodiesAreWritten(gateway.url));
+  return { ...gateway, name: 'bodies', key: secret, settled };
+}
+
 async function create(url, path, body) {
   const answer = await fetch(`${url}/admin/v1${path}`, {
     method: 'POST',
@@ -97,6 +107,16 @@ async function create(url, path, body) {
   });
   if (answer.status !== 201) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
+}
+
+async function bodiesAreWritten(url) {
+  const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+  for (;;) {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    if (metrics.includes('\ntollgate_bodies_held_bytes 0\n')) return;
+    if (performance.now() > deadline) throw new Error('bodies are still not written');
+    await delay(ASK_AGAIN_MS);
+  }
 }
 
 /** The log is written in batches, behind the answers: its cost belongs to the requests that made it. */

@@ -353,6 +353,8 @@ describe('the description of the API', () => {
         'get /requests',
         'get /requests/{id}',
         'get /requests/{id}/curl',
+        'get /requests/{id}/body',
+        'delete /bodies',
         'get /requests/export',
         'get /requests/facets',
         'get /requests/histogram',

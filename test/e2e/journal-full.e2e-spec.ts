@@ -12,9 +12,10 @@ beforeAll(async () => {
 afterAll(() => scene.stop());
 
 describe('a journal that is full', () => {
-  it('refuses model requests until PostgreSQL is back, and loses no row', async () => {
+  it('gives up bodies first, then refuses model requests until PostgreSQL is back, and loses no row', async () => {
     const { gateway, secret, cable, database } = scene;
     const send = () => call(gateway.url, callBody('hello', { store: false }), { secret });
+    await scene.gateway.admin.patch(`/keys/${scene.issued.key.id}`, { body_policy: { capture: 'always' } });
     cable.cut();
     const answers: Answer[] = [];
     while (!answers.some(({ status }) => status === 503)) {
@@ -29,6 +30,8 @@ describe('a journal that is full', () => {
     expect(await scene.gateway.metric('tollgate_journal_refusing')).toBe(1);
     expect(await scene.gateway.metric('tollgate_requests_shed_total{reason="journal"}')).toBeGreaterThan(0);
     expect(await scene.gateway.metric('tollgate_journal_bytes')).toBeLessThanOrEqual(1024 * 1024);
+
+    expect(await scene.gateway.metric('tollgate_bodies_lost_total{reason="journal"}')).toBeGreaterThan(0);
 
     cable.mend();
     await eventually('room in the journal', async () => ((await send()).status === 200 ? true : undefined), 15_000);

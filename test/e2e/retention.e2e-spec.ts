@@ -190,6 +190,7 @@ describe('the disk budget', () => {
     expect(unknown).toMatchObject({ disk_budget_bytes: null, days_until_disk_budget: null });
     expect(unknown.tables).toEqual([
       expect.objectContaining({ name: 'request_log', kept_days: 396 }),
+      expect.objectContaining({ name: 'request_bodies', kept_days: 7 }),
       expect.objectContaining({ name: 'usage_hours', kept_days: 396 }),
       expect.objectContaining({ name: 'usage_minutes', kept_days: 4 }),
       expect.objectContaining({ name: 'audit_entries', kept_days: 731 }),

@@ -2,6 +2,7 @@ import type { Upstream } from '../../libs/contract/src/index.js';
 import { Simulator } from '../../apps/simulator/src/simulator.js';
 import type { Issued } from '../support/admin-client.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
 import { MASTER_KEY, TestGateway } from '../support/gateway.js';
 import { type Answer, call } from '../support/responses-client.js';
 
@@ -105,7 +106,13 @@ describe('a sealed compaction', () => {
     expect(simulator.exchanges).toHaveLength(before);
   });
 
-  it('opens after a change of the MASTER_KEY, and so do the credentials of upstreams', async () => {
+  it('opens after a change of the MASTER_KEY, and so do the credentials of upstreams and stored bodies', async () => {
+    await gateway.admin.patch(`/keys/${groupA.key.id}`, { body_policy: { capture: 'always' } });
+    const { requestId } = await goOn(sealed, groupA);
+    const stored = await eventually('a body', async () => {
+      const answer = await gateway.admin.get(`/requests/${requestId}/body`);
+      return answer.status === 200 ? answer.body : undefined;
+    });
     await gateway.stop();
     const both = { MASTER_KEY: NEW_MASTER_KEY, MASTER_KEY_PREVIOUS: MASTER_KEY };
     gateway = await TestGateway.start({ database, env: both });
@@ -115,6 +122,7 @@ describe('a sealed compaction', () => {
     gateway = await TestGateway.start({ database, env: { MASTER_KEY: NEW_MASTER_KEY } });
     expect((await goOn(sealed, groupA)).status).toBe(200);
     expect(lastBody()).toContain('FACT-ONE is seven');
+    expect((await gateway.admin.get(`/requests/${requestId}/body`)).body).toEqual(stored);
     expect(simulator.exchanges.at(-1)?.headers.authorization).toBe(`Bearer ${UPSTREAM_CREDENTIAL}`);
     const renewed = await compactedBy(groupA);
     expect((await goOn(renewed, groupA)).status).toBe(200);

@@ -9,8 +9,13 @@ export interface CutOffScene extends Scene {
   database: TestDatabase;
 }
 
-export async function startCutOffScene(env: Record<string, string> = {}): Promise<CutOffScene> {
+/** @param prepare what is in the database before the gateway starts */
+export async function startCutOffScene(
+  env: Record<string, string> = {},
+  prepare?: (database: TestDatabase) => Promise<void>,
+): Promise<CutOffScene> {
   const database = await createDatabase();
+  await prepare?.(database);
   const url = new URL(database.url);
   const cable = await Cable.to(url.hostname, Number(url.port));
   url.port = String(cable.port);

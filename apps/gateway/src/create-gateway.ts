@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Alerts, WebhookDeliverer } from '@app/alerts';
+import { BodyLog } from '@app/bodies';
 import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
@@ -9,6 +10,7 @@ import { DiskUsage } from '@app/storage';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
+import { showBodies } from './health/body-metrics.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
 import { Lifecycle } from './health/lifecycle.js';
 import { showStorage } from './health/storage-metrics.js';
@@ -56,6 +58,7 @@ export async function createGateway(
     metrics: app.get(GatewayMetrics),
     inFlight: app.get(RequestsInFlight),
     clock: app.get(Clock),
+    bodies: app.get(BodyLog),
   });
   authenticateRequests(fastify, {
     keys: app.get(KeyRing),
@@ -63,9 +66,11 @@ export async function createGateway(
     adminToken: identity.adminToken,
     lifecycle: app.get(Lifecycle),
     throttles: app.get(Throttles),
+    bodies: app.get(BodyLog),
   });
   showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
   showStorage(app.get(DiskUsage), app.get(RequestJournal), app.get(GatewayMetrics));
+  showBodies(app.get(BodyLog), app.get(GatewayMetrics));
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
   admitRequests(fastify, {
     metrics: app.get(GatewayMetrics),
@@ -89,7 +94,9 @@ export async function createGateway(
 function documentAdminApi(app: NestFastifyApplication): void {
   const config = new DocumentBuilder()
     .setTitle('Tollgate admin API')
-    .setDescription('Keys, groups, models, upstreams, the request log, usage totals, alerts and webhooks.')
+    .setDescription(
+      'Keys, groups, models, upstreams, the request log, stored bodies, usage totals, alerts and webhooks.',
+    )
     .setVersion('1')
     .addBearerAuth()
     .build();

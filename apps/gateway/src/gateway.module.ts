@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { AlertsModule } from '@app/alerts';
+import { BodiesModule } from '@app/bodies';
 import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
 import { JournalModule, type JournalOptions } from '@app/journal';
@@ -85,6 +86,7 @@ export class GatewayModule {
         KeysModule,
         JournalModule.forRoot(journal),
         StorageModule,
+        BodiesModule.forRoot(masterKey),
         HealthModule,
         ResponsesModule.forRoot(answerLimits),
         CallLimitsModule,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BodyPolicy, Redaction } from './bodies.js';
 import { ModelName, ModelPattern, Name, PriceMultiplier, text } from './fields.js';
 import { limitFields, modelLimits, noLimits, planWindows, timeZone } from './limits.js';
 import { pageOf } from './page.js';
@@ -57,6 +58,8 @@ export const CreateGroup = z
     price_multiplier: PriceMultiplier.default('1'),
     unpriced_models: unpricedModels.default('allow'),
     ceiling_prices: ceilingPrices.default(null),
+    body_policy: BodyPolicy.prefault({ capture: 'never' }),
+    redact: Redaction.prefault({}),
   })
   .refine(({ unpriced_models: policy, ceiling_prices: prices }) => policy !== 'ceiling' || prices !== null, {
     error: CEILING_MISSING,
@@ -83,6 +86,8 @@ export const UpdateGroup = z
     price_multiplier: PriceMultiplier,
     unpriced_models: unpricedModels,
     ceiling_prices: ceilingPrices,
+    body_policy: BodyPolicy,
+    redact: Redaction,
   })
   .partial()
   .meta({ id: 'UpdateGroup' });
@@ -107,6 +112,8 @@ export const Group = z
     price_multiplier: z.string(),
     unpriced_models: unpricedModels,
     ceiling_prices: Prices.nullable(),
+    body_policy: BodyPolicy,
+    redact: Redaction,
     key_count: z.int(),
     created_at: z.string(),
     updated_at: z.string(),

@@ -1,5 +1,6 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
 export { BeginErasure, Erasure, ErasureList } from './erasures.js';
+export { BodyPolicy, compilePattern, EraseBodiesQuery, ErasedBodies, Redaction, RequestBody } from './bodies.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
 export { fromPublicId, type IdKind, idOf, toPublicId } from './ids.js';
@@ -30,7 +31,14 @@ export {
   RequestFilters,
 } from './request-filters.js';
 export { RequestFacets, RequestFacetsQuery, RequestHistogram, RequestHistogramQuery } from './request-reports.js';
-export { ExportRequestsQuery, ListRequestsQuery, Request, RequestList, type RequestSort } from './requests.js';
+export {
+  ExportRequestsQuery,
+  ListRequestsQuery,
+  Request,
+  RequestDetail,
+  RequestList,
+  type RequestSort,
+} from './requests.js';
 export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { Storage } from './storage.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BodyPolicy } from './bodies.js';
 import { ModelPattern, Name, text, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
 import { limitFields, noLimits } from './limits.js';
@@ -14,6 +15,7 @@ const models = z
   .nullable()
   .meta({ description: "Narrows the group's models; null: all of them" });
 const expiresAt = Timestamp.nullable().meta({ description: 'When the key stops working; null: never' });
+const bodyPolicy = BodyPolicy.nullable().meta({ description: 'Whose bodies are stored; null: as the group has it' });
 
 export const CreateKey = z
   .strictObject({
@@ -22,13 +24,22 @@ export const CreateKey = z
     owner: owner.default(''),
     models: models.default(null),
     expires_at: expiresAt.default(null),
+    body_policy: bodyPolicy.default(null),
     ...noLimits,
   })
   .meta({ id: 'CreateKey' });
 export type CreateKey = z.infer<typeof CreateKey>;
 
 export const UpdateKey = z
-  .strictObject({ name: Name, group_id: idOf('group'), owner, models, expires_at: expiresAt, ...limitFields })
+  .strictObject({
+    name: Name,
+    group_id: idOf('group'),
+    owner,
+    models,
+    expires_at: expiresAt,
+    body_policy: bodyPolicy,
+    ...limitFields,
+  })
   .partial()
   .meta({ id: 'UpdateKey' });
 export type UpdateKey = z.infer<typeof UpdateKey>;
@@ -56,6 +67,7 @@ export const Key = z
     group_name: z.string(),
     owner: z.string(),
     models: z.array(z.string()).nullable(),
+    body_policy: BodyPolicy.nullable(),
     ...limitFields,
     prefix: z.string(),
     last4: z.string(),

@@ -144,4 +144,9 @@ export const Request = z
   .meta({ id: 'Request' });
 export type Request = z.infer<typeof Request>;
 
+export const RequestDetail = Request.extend({
+  has_body: z.boolean().meta({ description: 'Whether what it said is stored: /requests/{id}/body' }),
+}).meta({ id: 'RequestDetail' });
+export type RequestDetail = z.infer<typeof RequestDetail>;
+
 export const RequestList = pageOf(Request).meta({ id: 'RequestList' });

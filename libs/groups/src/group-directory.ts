@@ -11,6 +11,7 @@ import {
   subjectLimits,
 } from '@app/limits';
 import { fromStoredPrices, type StoredPrices, type UnpricedModelPolicy } from '@app/models';
+import { bodyPolicyOf, type StoredBodyPolicy, type StoredRedaction } from './body-policy.js';
 import {
   type CompactionOutput,
   type EncryptedContentOnMove,
@@ -67,6 +68,7 @@ function limitsOf(row: GroupRow, balance: StoredBalance | null): SubjectLimits {
 }
 
 function policyOf(row: GroupRow): GroupPolicy {
+  const { patterns, json_paths: jsonPaths } = row.redact as unknown as StoredRedaction;
   return {
     id: row.id,
     name: row.name,
@@ -75,6 +77,8 @@ function policyOf(row: GroupRow): GroupPolicy {
     encryptedContentOnMove: row.encryptedContentOnMove as EncryptedContentOnMove,
     compactionOutput: row.compactionOutput as CompactionOutput,
     isCompactedAutomatically: row.automaticCompaction,
+    bodyPolicy: bodyPolicyOf(row.bodyPolicy as unknown as StoredBodyPolicy),
+    redaction: { patterns, jsonPaths },
     limitMessage: row.limitMessage,
     queueWaitMs: row.queueWaitMs,
     priceMultiplier: BigInt(row.priceMultiplier.times(10_000).toFixed(0)),

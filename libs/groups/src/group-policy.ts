@@ -1,4 +1,5 @@
 import type { PricingTerms } from '@app/models';
+import type { BodyPolicy, Redaction } from './body-policy.js';
 
 /** Which models are allowed: exact names and `*` patterns, compiled once. */
 export interface ModelRule {
@@ -31,6 +32,9 @@ export interface GroupPolicy extends PricingTerms {
   readonly queueWaitMs: number;
   /** Calls that would exceed their model's window are compacted before. */
   readonly isCompactedAutomatically: boolean;
+  /** null: no bodies are stored. */
+  readonly bodyPolicy: BodyPolicy | null;
+  readonly redaction: Redaction;
 }
 
 /** Compiles patterns in which `*` stands for any run of characters; everything else is literal. No pattern, no model. */

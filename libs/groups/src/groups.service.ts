@@ -31,6 +31,8 @@ export interface GroupInput {
   unpricedModels?: UnpricedModelPolicy;
   /** Integers of nano-USD as text. */
   ceilingPrices?: Prisma.InputJsonObject | typeof Prisma.DbNull;
+  bodyPolicy?: Prisma.InputJsonObject;
+  redact?: Prisma.InputJsonObject;
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;

@@ -1,3 +1,4 @@
+export { type BodyPolicy, bodyPolicyOf, type Redaction, type StoredBodyPolicy } from './body-policy.js';
 export { GroupDirectory } from './group-directory.js';
 export {
   type CompactionOutput,

@@ -14,6 +14,8 @@ const SEGMENT_BYTES = 8 * 1024 * 1024;
 const SEGMENTS_MIN = 8;
 /** From here on no request may begin: the rest is for those that run, and for the rows of those that are refused. */
 const REFUSING_SHARE = 7 / 8;
+/** From here on there is room for rows only. */
+const FILLING_SHARE = 1 / 2;
 /** What is lost at most when the machine itself loses power. */
 const SYNC_DELAY_MS = 100;
 
@@ -54,6 +56,11 @@ export class JournalWriter {
   get refusal(): 'full' | 'unwritable' | null {
     if (this.bytes >= this.options.bytesMax * REFUSING_SHARE) return 'full';
     return this.current === null ? 'unwritable' : null;
+  }
+
+  /** More than half of the room is taken: what can be done without is to be let go. */
+  get isFillingUp(): boolean {
+    return this.bytes >= this.options.bytesMax * FILLING_SHARE;
   }
 
   /** Where the next record will be. */

@@ -40,6 +40,11 @@ export class RequestJournal implements RecordKeeper {
     return this.writer.bytes;
   }
 
+  /** Rows will soon need all the room there is. */
+  get isFillingUp(): boolean {
+    return this.writer.isFillingUp;
+  }
+
   /** Why no further request may begin. */
   get refusal(): 'full' | 'unwritable' | null {
     return this.writer.refusal;

@@ -1,6 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeFeed, type Prisma, PrismaService } from '@app/database';
-import { GroupDirectory, type GroupPolicy, modelRule, type ModelRule } from '@app/groups';
+import {
+  type BodyPolicy,
+  bodyPolicyOf,
+  GroupDirectory,
+  type GroupPolicy,
+  modelRule,
+  type ModelRule,
+  type StoredBodyPolicy,
+} from '@app/groups';
 import { findBalances } from '@app/ledger';
 import { Limiter, subjectLimits } from '@app/limits';
 import { Clock } from '@app/runtime';
@@ -13,6 +21,8 @@ export interface Caller {
   readonly group: GroupPolicy;
   /** narrows the group's models; null: all of them */
   readonly models: ModelRule | null;
+  /** The key's own, else the group's; null: no bodies are stored */
+  readonly bodyPolicy: BodyPolicy | null;
 }
 
 interface HeldKey {
@@ -20,6 +30,8 @@ interface HeldKey {
   readonly name: string;
   readonly groupId: string;
   readonly models: ModelRule | null;
+  /** undefined: as the group has it */
+  readonly bodyPolicy: BodyPolicy | null | undefined;
   readonly hashes: readonly string[];
   /** Infinity when it never expires; 0 when it is revoked. */
   readonly validUntilMs: number;
@@ -43,6 +55,7 @@ const SELECTED = {
   maxConcurrency: true,
   budgetNanoUsd: true,
   softThresholdPercent: true,
+  bodyPolicy: true,
 } as const;
 
 /**
@@ -73,7 +86,9 @@ export class KeyRing {
     if (now >= key.validUntilMs) return undefined;
     if (hash === key.previousHash && now >= key.previousValidUntilMs) return undefined;
     const group = this.groups.find(key.groupId);
-    return group && { keyId: key.id, keyName: key.name, group, models: key.models };
+    if (!group) return undefined;
+    const bodyPolicy = key.bodyPolicy === undefined ? group.bodyPolicy : key.bodyPolicy;
+    return { keyId: key.id, keyName: key.name, group, models: key.models, bodyPolicy };
   }
 
   private async load(since: bigint | null): Promise<void> {
@@ -104,6 +119,7 @@ function held(row: Prisma.ApiKeyGetPayload<{ select: typeof SELECTED }>): HeldKe
     name: row.name,
     groupId: row.groupId,
     models: row.models.length > 0 ? modelRule(row.models) : null,
+    bodyPolicy: row.bodyPolicy === null ? undefined : bodyPolicyOf(row.bodyPolicy as unknown as StoredBodyPolicy),
     hashes: previous ? [current, previous] : [current],
     validUntilMs: row.revokedAt ? 0 : (row.expiresAt?.getTime() ?? Infinity),
     previousHash: previous,

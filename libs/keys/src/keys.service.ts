@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import { AuditLog, ChangeFeed, Prisma, PrismaService, type Transaction } from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import { checkSecret, makeSecret } from './key-secret.js';
 
@@ -18,6 +18,7 @@ export interface KeyInput {
   maxConcurrency?: number | null;
   budgetNanoUsd?: bigint | null;
   softThresholdPercent?: number | null;
+  bodyPolicy?: Prisma.InputJsonObject | typeof Prisma.DbNull;
 }
 
 /** A key with the secret that is told once. */

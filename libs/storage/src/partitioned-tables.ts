@@ -18,6 +18,7 @@ const USAGE_MINUTES_DAYS = 4;
 /** Every class of rows that retention drops. A table needs a line here, and a migration that makes it with its default partition. */
 export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
   { name: 'request_log', by: 'started_at', unit: 'day', ahead: 7, keptDays: (options) => options.requestRowsDays },
+  { name: 'request_bodies', by: 'started_at', unit: 'day', ahead: 7, keptDays: (options) => options.requestBodiesDays },
   {
     name: 'usage_hours',
     by: 'starts_at',

@@ -15,6 +15,9 @@ import { ModelsAdminController } from './models.controller.js';
 import { PriceImportController } from './price-import.controller.js';
 import { PricesController } from './prices.controller.js';
 import { RepricingController } from './repricing.controller.js';
+import { BodyAbsences } from './body-absences.js';
+import { BodiesController } from './bodies.controller.js';
+import { RequestBodiesController } from './request-bodies.controller.js';
 import { RequestExportController } from './request-export.controller.js';
 import { RequestReportsController } from './request-reports.controller.js';
 import { RequestsController } from './requests.controller.js';
@@ -39,6 +42,8 @@ import { WebhooksController } from './webhooks.controller.js';
     RequestsController,
     RequestReportsController,
     RequestExportController,
+    RequestBodiesController,
+    BodiesController,
     SessionsController,
     UsageController,
     SettingsController,
@@ -47,5 +52,6 @@ import { WebhooksController } from './webhooks.controller.js';
     AlertsController,
     WebhooksController,
   ],
+  providers: [BodyAbsences],
 })
 export class AdminModule {}

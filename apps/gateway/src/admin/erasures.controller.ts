@@ -1,5 +1,6 @@
 import { Body, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { BodyErasures } from '@app/bodies';
 import { BeginErasure, Erasure, ErasureList, idOf, type Page, PageQuery, toPublicId } from '@app/contract';
 import { type ErasureRow, Erasures, type ErasureSubject } from '@app/journal';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
@@ -7,16 +8,23 @@ import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
 
-/** Takes personal data out of the request log. */
+/** Takes personal data out of the request log, and bodies with it. */
 @AdminController('erasures')
 export class ErasuresController {
-  constructor(private readonly erasures: Erasures) {}
+  constructor(
+    private readonly erasures: Erasures,
+    private readonly bodies: BodyErasures,
+  ) {}
 
   @Post()
   @ApiOperation({ summary: 'Erase personal data of a key, a group or a session from the request log; totals stay' })
   @ApiCreatedResponse({ standardSchema: Erasure })
   async begin(@Body({ schema: BeginErasure }) body: BeginErasure): Promise<Erasure> {
-    return toErasure(await this.erasures.begin(ADMIN_ACTOR, subjectOf(body)));
+    const subject = subjectOf(body);
+    // First: bodies of a session are found by its rows, which will not know its name any more.
+    if (subject.kind === 'session') await this.bodies.eraseSession(subject.id);
+    else await this.bodies.erase(ADMIN_ACTOR, { kind: subject.kind, id: subject.id });
+    return toErasure(await this.erasures.begin(ADMIN_ACTOR, subject));
   }
 
   @Get()

@@ -1,6 +1,7 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import {
+  BodyPolicy,
   CEILING_MISSING,
   CreateGroup,
   Group,
@@ -155,6 +156,8 @@ function toPolicies(body: UpdateGroup) {
     priceMultiplier: body.price_multiplier,
     unpricedModels: body.unpriced_models,
     ceilingPrices: toCeiling(body.ceiling_prices),
+    bodyPolicy: body.body_policy,
+    redact: body.redact,
     ...toLimitColumns(body),
   });
 }
@@ -187,6 +190,8 @@ function toGroup(row: GroupRow): Group {
     price_multiplier: formatMultiplier(parseMultiplier(row.priceMultiplier.toFixed(4)) ?? 0n),
     unpriced_models: row.unpricedModels as Group['unpriced_models'],
     ceiling_prices: shownCeiling(row.ceilingPrices as unknown as StoredPrices | null),
+    body_policy: BodyPolicy.parse(row.bodyPolicy),
+    redact: row.redact as Group['redact'],
     key_count: row._count.keys,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

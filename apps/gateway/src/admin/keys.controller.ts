@@ -1,6 +1,7 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import {
+  BodyPolicy,
   CreateKey,
   idOf,
   IssuedKey,
@@ -12,6 +13,7 @@ import {
   toPublicId,
   UpdateKey,
 } from '@app/contract';
+import { Prisma } from '@app/database';
 import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
 import { Clock } from '@app/runtime';
 import { ADMIN_ACTOR } from '../http/admin-token.js';
@@ -48,6 +50,7 @@ export class KeysController {
       groupId,
       models: models ?? [],
       expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      bodyPolicy: toStoredPolicy(body.body_policy),
     });
     if (!issued) throw unknownGroup();
     return { ...this.toKey(issued.key), secret: issued.secret };
@@ -121,6 +124,7 @@ export class KeysController {
       group_name: row.group.name,
       owner: row.owner,
       models: row.models.length > 0 ? row.models : null,
+      body_policy: row.bodyPolicy === null ? null : BodyPolicy.parse(row.bodyPolicy),
       ...shownLimits(row),
       prefix: row.prefix,
       last4: row.last4,
@@ -135,14 +139,20 @@ export class KeysController {
   }
 }
 
-function changesOf({ group_id, models, expires_at, name, owner, ...limits }: UpdateKey): Partial<KeyInput> {
+function changesOf(update: UpdateKey): Partial<KeyInput> {
+  const { group_id, models, expires_at, name, owner, body_policy, ...limits } = update;
   return {
     ...given({ name, owner }),
     ...toLimitColumns(limits),
     ...(group_id === undefined ? {} : { groupId: group_id }),
     ...(models === undefined ? {} : { models: models ?? [] }),
+    ...(body_policy === undefined ? {} : { bodyPolicy: toStoredPolicy(body_policy) }),
     ...(expires_at === undefined ? {} : { expiresAt: expires_at === null ? null : new Date(expires_at) }),
   };
+}
+
+function toStoredPolicy(policy: BodyPolicy | null) {
+  return policy ?? Prisma.DbNull;
 }
 
 function unknownGroup(): AdminProblem {

@@ -1,7 +1,8 @@
 import { Get, Header, Param, Query, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { idOf, ListRequestsQuery, type Page, Request, RequestList } from '@app/contract';
+import { BodySearch } from '@app/bodies';
+import { idOf, ListRequestsQuery, type Page, type Request, RequestDetail, RequestList } from '@app/contract';
 import { type RequestRow, RequestSearch } from '@app/journal';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
@@ -12,7 +13,10 @@ import { toRequest } from './shown-request.js';
 
 @AdminController('requests')
 export class RequestsController {
-  constructor(private readonly requests: RequestSearch) {}
+  constructor(
+    private readonly requests: RequestSearch,
+    private readonly bodies: BodySearch,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'Find requests, newest first, or by what they took, cost or used' })
@@ -26,15 +30,17 @@ export class RequestsController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Read a request by the id that its client saw as x-request-id' })
-  @ApiOkResponse({ standardSchema: Request })
-  async find(@Param('id', { schema: idOf('request') }) id: string): Promise<Request> {
-    return toRequest(await this.rowOf(id));
+  @ApiOkResponse({ standardSchema: RequestDetail })
+  async find(@Param('id', { schema: idOf('request') }) id: string): Promise<RequestDetail> {
+    const row = await this.rowOf(id);
+    return { ...toRequest(row), has_body: await this.bodies.isStored(id, row.started_at) };
   }
 
   @Get(':id/curl')
   @ApiOperation({
     summary: 'A shell command that makes such a request',
-    description: 'The key is $TOLLGATE_API_KEY; the input is a placeholder, as bodies are not stored.',
+    description:
+      'The key is $TOLLGATE_API_KEY; the input is a placeholder: /requests/{id}/body has it where bodies are stored.',
   })
   @ApiProduces('text/plain')
   @ApiOkResponse({ schema: { type: 'string' } })
@@ -45,7 +51,11 @@ export class RequestsController {
 
   private async rowOf(id: string): Promise<RequestRow> {
     const row = await this.requests.find(id);
-    if (!row) throw AdminProblem.notFound('request (a new one takes a moment to arrive here)');
+    if (!row) throw noSuchRequest();
     return row;
   }
+}
+
+export function noSuchRequest(): AdminProblem {
+  return AdminProblem.notFound('request (a new one takes a moment to arrive here)');
 }

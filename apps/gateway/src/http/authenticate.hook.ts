@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { BodyLog } from '@app/bodies';
 import type { KeyRing, LastUsed } from '@app/keys';
 import { errors, type GatewayError } from '@app/protocol';
 import type { Lifecycle } from '../health/lifecycle.js';
@@ -16,6 +17,7 @@ export interface AuthenticateHookDependencies {
   adminToken: AdminTokenHash;
   lifecycle: Lifecycle;
   throttles: Throttles;
+  bodies: BodyLog;
 }
 
 /** Where POST is the only method. */
@@ -28,9 +30,9 @@ const CALL_PATH = /^(?:\/v1)?\/responses\/?$/;
  */
 export function authenticateRequests(
   fastify: FastifyInstance,
-  { keys, lastUsed, adminToken, lifecycle, throttles }: AuthenticateHookDependencies,
+  { keys, lastUsed, adminToken, lifecycle, throttles, bodies }: AuthenticateHookDependencies,
 ): void {
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     const refusal = headRefusal(request.raw);
     if (refusal) return done(refusal);
     if (!isDataPlane(request)) {
@@ -54,6 +56,7 @@ export function authenticateRequests(
       record.groupId = caller.group.id;
       record.groupName = caller.group.name;
       lastUsed.note(caller.keyId, record.startedAtMs);
+      if (caller.bodyPolicy !== null) request.capture = bodies.begin(caller, record, reply.raw);
     }
     const path = pathOf(request.url);
     // `codex doctor` asks with HEAD and without a key, and takes a 401 for a sign that the route is there.

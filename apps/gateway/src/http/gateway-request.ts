@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import type { BodyCapture } from '@app/bodies';
 import type { RequestRecord } from '@app/journal';
 import type { Caller } from '@app/keys';
 
@@ -8,6 +9,8 @@ export interface GatewayRequest extends FastifyRequest {
   body: Buffer | null;
   record: RequestRecord;
   caller: Caller;
+  /** What passes, if bodies of the caller are stored. */
+  capture: BodyCapture | null;
 }
 
 const CONTROL_PLANE = /^\/(?:admin|console|livez|readyz|metrics|favicon\.ico|robots\.txt|v1\/organization)(?:[/?]|$)/;

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { BodyLog } from '@app/bodies';
 import { type Answering, type RequestLog, RequestRecord } from '@app/journal';
 import { errors } from '@app/protocol';
 import { type Clock, pooledMemoryOf } from '@app/runtime';
 import type { GatewayMetrics } from '../health/gateway-metrics.js';
 import type { RequestInFlight, RequestsInFlight } from '../live/requests-in-flight.js';
+import { storedHeaders } from '../responses/passed-headers.js';
 import { type ConnectionWatcher, unwatchConnection, watchConnection } from './connection-watch.js';
 import { type GatewayRequest, isControlPlane, pathOf } from './gateway-request.js';
 import { newRequestId } from './request-id.js';
@@ -13,6 +15,7 @@ export interface JournalHookDependencies {
   metrics: GatewayMetrics;
   inFlight: RequestsInFlight;
   clock: Clock;
+  bodies: BodyLog;
 }
 
 /** How long the client of an aborted request may take to read the rest. */
@@ -26,6 +29,7 @@ const LAST_WORD_MS = 1_000;
 export function journalRequests(fastify: FastifyInstance, dependencies: JournalHookDependencies): void {
   fastify.decorateRequest('record', null);
   fastify.decorateRequest('caller', null);
+  fastify.decorateRequest('capture', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isControlPlane(request)) {
       void reply.header('x-request-id', newRequestId());
@@ -110,12 +114,13 @@ class OpenRequest implements ConnectionWatcher, RequestInFlight {
   }
 
   private close(): void {
-    const { clock, log, metrics, inFlight } = this.dependencies;
-    const { record } = this.request;
+    const { clock, log, metrics, bodies, inFlight } = this.dependencies;
+    const { record, capture, body, headers } = this.request;
     record.close(clock.monotonic());
     metrics.requestEnded(record);
     inFlight.closed(this);
     log.add(record);
+    if (capture) bodies.end(capture, record, { body, headers: storedHeaders(headers) });
     releaseBody(this.request);
   }
 }

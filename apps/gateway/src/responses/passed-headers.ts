@@ -14,6 +14,9 @@ const TO_UPSTREAM = new Set([
   'version',
 ]);
 
+/** Opaque, and the upstream's own. */
+const NEVER_STORED = 'x-codex-turn-state';
+
 /** What of an upstream's headers the client gets, besides what belongs to its body; none tells of the operator's account. */
 const TO_CLIENT = ['openai-processing-ms', 'openai-version', 'x-codex-turn-state', 'x-reasoning-included'] as const;
 
@@ -33,6 +36,17 @@ export function forwardedHeaders(
     if (typeof value === 'string' && !extraHeaders.includes(name)) list.push(name, value);
   }
   return list;
+}
+
+/** What of the client's headers is stored with bodies: the same, as they tell of paths and git remotes. */
+export function storedHeaders(headers: IncomingHttpHeaders): [name: string, value: string][] {
+  const stored: [string, string][] = [];
+  for (const name in headers) {
+    const value = headers[name];
+    const isKept = (TO_UPSTREAM.has(name) || name.startsWith('x-codex-')) && name !== NEVER_STORED;
+    if (isKept && typeof value === 'string') stored.push([name, value]);
+  }
+  return stored;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { resealWebhooks, WebhookSecrets } from '@app/alerts';
+import { BodyKeyBox, rewrapBodyKeys } from '@app/bodies';
 import { moveOlderKeys } from '@app/compaction';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import type { Settings } from '@app/runtime';
@@ -73,6 +74,7 @@ export async function adoptMasterKey(prisma: PrismaService, masterKey: Buffer, p
     if ((await readSetting(tx, FINGERPRINT_SETTING)) === fingerprint) return;
     await resealUpstreams(tx, new UpstreamCredentials(previous), new UpstreamCredentials(masterKey));
     await resealWebhooks(tx, new WebhookSecrets(previous), new WebhookSecrets(masterKey));
+    await rewrapBodyKeys(tx, new BodyKeyBox(previous), new BodyKeyBox(masterKey));
     await moveOlderKeys(tx, previous, masterKey);
     await writeSetting(tx, FINGERPRINT_SETTING, fingerprint);
   });
