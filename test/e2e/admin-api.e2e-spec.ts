@@ -350,6 +350,8 @@ describe('the description of the API', () => {
         'delete /balances/{owner}',
         'get /balances/{owner}/entries',
         'post /balances/{owner}/entries',
+        'get /reconciliation',
+        'get /status',
         'get /requests',
         'get /requests/{id}',
         'get /requests/{id}/curl',

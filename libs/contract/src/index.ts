@@ -22,6 +22,7 @@ export { type Page, PageQuery } from './page.js';
 export { Problem } from './problem.js';
 export { ImportedPrices, ImportPricesQuery, PriceListFile } from './price-import.js';
 export { AddPrice, Price, PriceList, type Prices, PricesInput, type TokenPricesInput } from './prices.js';
+export { Reconciliation, type ReconciliationCheck, ReconciliationQuery, Status } from './reconciliation.js';
 export { Repriced, RepriceRequests } from './repricing.js';
 export {
   REQUEST_AMOUNTS,

@@ -5,6 +5,7 @@ import { ErasureJob } from './erasure-job.js';
 import { Erasures } from './erasures.js';
 import { FinishedRequests } from './finished-requests.js';
 import type { JournalOptions } from './journal-writer.js';
+import { Reconciliation } from './reconciliation.js';
 import { Repricing } from './repricing.js';
 import { RequestJournal } from './request-journal.js';
 import { RequestLog } from './request-log.js';
@@ -28,6 +29,7 @@ export class JournalModule {
         RequestSearch,
         RequestReports,
         SessionSearch,
+        Reconciliation,
         Repricing,
         ErasureJob,
         Erasures,
@@ -36,6 +38,7 @@ export class JournalModule {
         CommittedRows,
         Erasures,
         FinishedRequests,
+        Reconciliation,
         Repricing,
         RequestJournal,
         RequestLog,

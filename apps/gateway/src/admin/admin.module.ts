@@ -15,21 +15,33 @@ import { ModelsAdminController } from './models.controller.js';
 import { PriceImportController } from './price-import.controller.js';
 import { PricesController } from './prices.controller.js';
 import { RepricingController } from './repricing.controller.js';
+import { HealthModule } from '../health/health.module.js';
 import { BodyAbsences } from './body-absences.js';
 import { BodiesController } from './bodies.controller.js';
+import { ReconciliationController } from './reconciliation.controller.js';
 import { RequestBodiesController } from './request-bodies.controller.js';
 import { RequestExportController } from './request-export.controller.js';
 import { RequestReportsController } from './request-reports.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SettingsController } from './settings.controller.js';
+import { StatusController } from './status.controller.js';
 import { StorageController } from './storage.controller.js';
 import { UpstreamsController } from './upstreams.controller.js';
 import { UsageController } from './usage.controller.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [GroupsModule, KeysModule, LedgerModule, ModelsModule, RuntimeModule, StorageModule, UsageModule],
+  imports: [
+    GroupsModule,
+    HealthModule,
+    KeysModule,
+    LedgerModule,
+    ModelsModule,
+    RuntimeModule,
+    StorageModule,
+    UsageModule,
+  ],
   controllers: [
     KeysController,
     GroupsController,
@@ -48,6 +60,8 @@ import { WebhooksController } from './webhooks.controller.js';
     UsageController,
     SettingsController,
     StorageController,
+    StatusController,
+    ReconciliationController,
     ErasuresController,
     AlertsController,
     WebhooksController,

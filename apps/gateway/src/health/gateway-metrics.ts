@@ -12,6 +12,7 @@ export class GatewayMetrics implements OnApplicationShutdown {
   readonly registry = new Registry();
   // Kept plain and told to prom-client only when somebody asks: its labels cost more than the rest of a request's counting.
   private inFlightCount = 0;
+  private startedCount = 0;
   private readonly requestCounts = new Map<string, number>();
   private readonly tokenCounts = { input: 0, cached: 0, output: 0, reasoning: 0 };
   private readonly firstByte = new Histogram({
@@ -87,7 +88,14 @@ export class GatewayMetrics implements OnApplicationShutdown {
     return this.inFlightCount;
   }
 
+  /** Since the start: how many began, and what became of them. */
+  get requestsSinceStart(): { began: number; ended: number; running: number } {
+    const ended = [...this.requestCounts.values()].reduce((sum, count) => sum + count, 0);
+    return { began: this.startedCount, ended, running: this.inFlightCount };
+  }
+
   requestStarted(): void {
+    this.startedCount++;
     this.inFlightCount++;
   }
 

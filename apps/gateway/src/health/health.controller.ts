@@ -5,9 +5,7 @@ import { ChangeFeed } from '@app/database';
 import { RequestLog } from '@app/journal';
 import { GatewayMetrics } from './gateway-metrics.js';
 import { Lifecycle } from './lifecycle.js';
-
-/** Snapshots older than this may honour a key that was revoked long ago. */
-const SNAPSHOT_AGE_MS_MAX = 15 * 60_000;
+import { SNAPSHOT_AGE_MS_MAX } from './snapshot-age.js';
 
 /** For load balancers and Prometheus. */
 @ApiExcludeController()
