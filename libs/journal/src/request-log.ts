@@ -12,7 +12,7 @@ import type { RequestRecord } from './request-record.js';
 import { type Cell, ROW_COLUMNS, toBareCells } from './request-row.js';
 import { insertedTotals } from './usage-totals.js';
 
-const ROWS_PER_BATCH_MAX = 500;
+const ROWS_PER_BATCH_MAX = 1_000;
 const DELAY_MS = 100;
 /** About 1 KB each: what an outage of the database may cost in memory. Further rows wait in the journal. */
 const MEMORY_ROWS_MAX = 5_000;
