@@ -11,7 +11,7 @@ describe('PostgreSQL', () => {
     const figures = await scene.run({
       outage,
       perSecond: setting('PER_SECOND', 200),
-      aroundMs: setting('AROUND_SECONDS', 20) * 1_000,
+      aroundMs: setting('AROUND_SECONDS', 60) * 1_000,
       outageMs: setting('OUTAGE_SECONDS', 300) * 1_000,
     });
     await scene.stop();

@@ -45,10 +45,11 @@ export class OutageScene {
   async run({ outage, perSecond, aroundMs, outageMs }: OutageOptions): Promise<OutageFigures> {
     const { postgres, simulator, gateway, load } = this;
     const pid = gateway.process.pid ?? 0;
-    await load.keepPace(gateway.url, perSecond, aroundMs);
-    const rssBefore = rssMb(pid);
-    let rssMax = rssBefore;
+    // Memory goes up and down with the garbage collector: the peak of an outage is compared with that of the time before.
+    let rssMax = rssMb(pid);
     const watch = setInterval(() => (rssMax = Math.max(rssMax, rssMb(pid))), RSS_EVERY_MS);
+    await load.keepPace(gateway.url, perSecond, aroundMs);
+    const rssBefore = rssMax;
     await postgres.begin(outage);
     await load.keepPace(gateway.url, perSecond, outageMs);
     await postgres.end(outage);
