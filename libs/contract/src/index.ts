@@ -1,4 +1,5 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
+export { CACHE_DROP_CAUSES, CacheDrop, CacheHealth, CacheHealthQuery } from './cache-health.js';
 export { BeginErasure, Erasure, ErasureList } from './erasures.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
@@ -31,7 +32,16 @@ export {
 } from './request-filters.js';
 export { RequestFacets, RequestFacetsQuery, RequestHistogram, RequestHistogramQuery } from './request-reports.js';
 export { ExportRequestsQuery, ListRequestsQuery, Request, RequestList, type RequestSort } from './requests.js';
-export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
+export {
+  ListSessionsQuery,
+  Session,
+  SessionDetail,
+  SessionId,
+  SessionList,
+  SessionQuery,
+  type Turn,
+  TurnList,
+} from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { Storage } from './storage.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';

@@ -8,6 +8,7 @@ import { StorageModule } from '@app/storage';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
 import { BalancesController } from './balances.controller.js';
+import { CacheHealthController } from './cache-health.controller.js';
 import { ErasuresController } from './erasures.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
@@ -41,6 +42,7 @@ import { WebhooksController } from './webhooks.controller.js';
     RequestExportController,
     SessionsController,
     UsageController,
+    CacheHealthController,
     SettingsController,
     StorageController,
     ErasuresController,
