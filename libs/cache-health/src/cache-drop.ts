@@ -79,7 +79,9 @@ export function cacheDropOf(previous: AnsweredTurn, turn: Turn, change: TurnChan
 /** Whether what stands at the provider is what it was behind the turn before; else nothing can be compared. */
 function follows(previous: AnsweredTurn, { previousResponseId, conversationId }: Turn): boolean {
   if (conversationId !== previous.conversationId) return false;
-  return previousResponseId === (previous.previousResponseId === null ? null : previous.responseId);
+  return previousResponseId === null
+    ? previous.previousResponseId === null
+    : previousResponseId === previous.responseId;
 }
 
 function causeOf(previous: AnsweredTurn, turn: Turn, { brokenAt }: TurnChange): CacheDropCause {
