@@ -10,7 +10,7 @@ import {
   type WatchedTurn,
 } from '@app/cache-health';
 import { CACHE_DROP_CAUSES, type CacheDrop } from '@app/contract';
-import type { RequestRecord, UsageWatch } from '@app/journal';
+import { type RequestRecord, storable, type UsageWatch } from '@app/journal';
 import { itemTypeAt, prefixParts, type ResponseCall, type TokenUsage } from '@app/protocol';
 import { Clock } from '@app/runtime';
 import { isCompaction } from '../compaction/lost-compactions.js';
@@ -25,6 +25,7 @@ const ITEMS_MAX = 2_000_000;
 const CACHES_MAX = 1_000;
 /** As the log keeps them; longer ones would be a way to fill the memory. */
 const NAME_LENGTH_MAX = 128;
+const TYPE_LENGTH_MAX = 64;
 
 const SAME: PrefixChange = { keptItems: 0, brokenAt: null };
 
@@ -104,7 +105,7 @@ class WatchedCall implements UsageWatch {
     this.previous = watch.turns.lastTurn(session);
     this.change = this.previous ? prefixChange(this.previous.fingerprint, this.fingerprint) : SAME;
     const { brokenAt } = this.change;
-    this.itemType = brokenAt?.part === 'input' ? itemTypeAt(call, brokenAt.itemIndex) : null;
+    this.itemType = brokenAt?.part === 'input' ? storable(itemTypeAt(call, brokenAt.itemIndex), TYPE_LENGTH_MAX) : null;
     this.compaction = sent.encryptedContents.findLast(isCompaction)?.fingerprint ?? null;
   }
 
