@@ -4,6 +4,7 @@ const libs = {
   contract: [],
   runtime: [],
   'token-estimate': [],
+  'cache-health': ['protocol', 'contract'],
   database: ['runtime'],
   limits: ['runtime'],
   ledger: ['contract', 'database', 'runtime'],
@@ -45,7 +46,7 @@ export default {
     {
       name: 'pure-libs-know-no-framework',
       severity: 'error',
-      from: { path: '^libs/(protocol|contract)/' },
+      from: { path: '^libs/(protocol|contract|cache-health)/' },
       to: { path: 'node_modules/(@nestjs|fastify|@prisma)' },
     },
     {

@@ -61,6 +61,7 @@ describe('links in the documentation', () => {
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
     'docs/operators.md',
+    'docs/cache-health.md',
     'docs/developers.md',
   ])('of %s lead to files that exist', (path) => {
     const folder = join(ROOT, path, '..');

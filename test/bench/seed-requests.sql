@@ -25,7 +25,8 @@ INSERT INTO request_log (id, started_at, key_id, key_name, group_id, group_name,
   route, kind, stream, status, upstream_status, outcome, error_code, error_message, settlement, usage_source, input_tokens,
   cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, price_id, first_byte_ms, duration_ms, attempts,
   request_bytes, response_bytes, session_id, client, client_ip, response_id, upstream_request_id, client_request_id,
-  upstream_attempts, keep_alives, client_left_action, decision, service_tier, base_cost_nano_usd, price_multiplier, priced_calls)
+  upstream_attempts, keep_alives, client_left_action, decision, service_tier, base_cost_nano_usd, price_multiplier, priced_calls,
+  cache_drop)
 SELECT
   (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(digits, 1, 3) || '8' || substr(digits, 4, 15))::uuid,
   at, md5('key' || key)::uuid, 'laptop-' || key, md5('group' || key % 20)::uuid, 'team-' || key % 20,
@@ -58,5 +59,8 @@ SELECT
   CASE outcome WHEN 'limited' THEN jsonb_build_object('checks', jsonb_build_array(jsonb_build_object('check', 'limits', 'ok', false,
     'detail', 'requests_per_minute of the key'))) END,
   CASE WHEN is_used THEN 'default' END, CASE WHEN is_used THEN size * 1250 + pace * 2500 END, CASE WHEN is_used THEN 1 END,
-  CASE WHEN is_used THEN 1 END
+  CASE WHEN is_used THEN 1 END,
+  CASE WHEN is_used AND luck % 50 = 9 THEN jsonb_build_object('cause', (ARRAY['input', 'tools', 'compaction', 'unknown'])[1 + pace % 4],
+    'item_index', NULL, 'item_type', NULL, 'expected_tokens', size, 'cached_tokens', 0, 'idle_ms', pace,
+    'previous_request_id', 'req_' || md5('p' || n)) END
 FROM told

@@ -90,6 +90,12 @@ class Session {
     return (body as { data: Request[] }).data;
   }
 
+  /** Why its requests have lost the prompt cache. */
+  async cacheDropCauses(): Promise<(string | undefined)[]> {
+    const { body } = await this.gateway.admin.get('/requests?exclude_cache_drop=&limit=200');
+    return (body as { data: Request[] }).data.map(({ cache_drop: drop }) => drop?.cause);
+  }
+
   /** What the model of the last request knows. */
   lastContext(): string {
     const last = this.sides
@@ -157,6 +163,9 @@ for (const generation of ['current', 'old'] as const) {
           expectNoFailure(compactions);
           for (const { compaction } of compactions) expect(compaction).toMatchObject(expected);
           session.expectFactsKnown();
+          // Where the prompt is most of what is left, half of it was cached all the same.
+          const causes = await session.cacheDropCauses();
+          expect(causes.filter((cause) => cause !== 'compaction')).toEqual([]);
         } finally {
           await session.stop();
         }

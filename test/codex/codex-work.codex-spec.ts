@@ -71,6 +71,16 @@ async function expectDone(codex: Codex, what: string, run: CodexRun, requests: n
   return exchanges;
 }
 
+/** Each request of a session has found what the one before it had in the prompt cache. */
+async function expectCached(run: CodexRun): Promise<void> {
+  const rows = await scene.rowsOf(run);
+  for (const [index, row] of rows.entries()) {
+    expect(row.cache_drop).toBeNull();
+    const before = rows[index - 1]?.input_tokens ?? 0;
+    expect(row.cached_tokens).toBeGreaterThan(before * 0.9 - 1);
+  }
+}
+
 const outputsIn = (exchange: Exchange | undefined) =>
   inputOf(exchange).filter(({ type }) => String(type).endsWith('_output')) as { call_id: string; output: string }[];
 
@@ -110,6 +120,7 @@ describe.each(['current', 'old'] as const)('The %s Codex CLI', (generation) => {
       expect(outputs.map(({ output }) => /\w+-42/.exec(output)?.[0])).toEqual(['one-42', 'two-42', 'three-42']);
       const calls = inputOf(exchanges.at(-1)).filter(({ type }) => type === 'function_call');
       expect(outputs.map(({ call_id }) => call_id)).toEqual(calls.map(({ call_id }) => call_id));
+      await expectCached(run);
       // What the upstream said at the first step of the turn is repeated at the later ones.
       if (!isOld) expect(exchanges[2]?.headers['x-codex-turn-state']).toMatch(/^gAAAAAB/);
     },
@@ -156,6 +167,7 @@ describe.each(['current', 'old'] as const)('The %s Codex CLI', (generation) => {
       expect(run.stdout).toBe('It was 4711\n');
       expect(sessionOf(run)).toBe(sessionOf(first));
       const [, told] = await expectDone(codex, '`exec resume`', run, 2);
+      await expectCached(run);
       const text = told?.body.toString();
       for (const part of ['Remember 4711', 'It is remembered', '"encrypted_content":"gAAAAAB']) {
         expect(text).toContain(part);

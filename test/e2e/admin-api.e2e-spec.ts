@@ -365,6 +365,8 @@ describe('the description of the API', () => {
         'post /requests/{id}/abort',
         'get /sessions',
         'get /sessions/{id}',
+        'get /sessions/{id}/turns',
+        'get /cache-health',
         'get /erasures',
         'get /erasures/{id}',
         'post /erasures',

@@ -174,6 +174,7 @@ describe('sessions', () => {
       requests: own.length,
       turns: own.filter(({ kind }) => kind === 'response').length,
       compactions: own.filter(({ kind }) => kind === 'compaction').length,
+      cache_drops: own.filter(({ cache_drop: drop }) => drop !== null && drop.cause !== 'compaction').length,
       errors: own.filter(({ outcome }) => outcome !== 'ok' && outcome !== 'client_left').length,
       input_tokens: input,
       cached_tokens: cached,

@@ -28,6 +28,7 @@ const FIELDS: Readonly<Record<string, Values>> = {
   response_id: (row) => row.response_id,
   client_request_id: (row) => row.client_request_id,
   upstream_request_id: (row) => row.upstream_request_id,
+  cache_drop: (row) => row.cache_drop?.cause ?? null,
 };
 /** Those that no row lacks, and for which an empty value is none. */
 const ALWAYS_THERE = new Set(['outcome', 'kind', 'route', 'stream', 'settlement', 'usage_source', 'status']);

@@ -11,7 +11,9 @@ import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
 import { showBodies } from './health/body-metrics.js';
+import { showCacheHealth } from './health/cache-metrics.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
+import { CacheWatch } from './responses/cache-watch.js';
 import { Lifecycle } from './health/lifecycle.js';
 import { showStorage } from './health/storage-metrics.js';
 import { admitRequests } from './http/admit.hook.js';
@@ -71,6 +73,7 @@ export async function createGateway(
   showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
   showStorage(app.get(DiskUsage), app.get(RequestJournal), app.get(GatewayMetrics));
   showBodies(app.get(BodyLog), app.get(GatewayMetrics));
+  showCacheHealth(app.get(CacheWatch), app.get(GatewayMetrics));
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
   admitRequests(fastify, {
     metrics: app.get(GatewayMetrics),

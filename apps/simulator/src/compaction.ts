@@ -18,7 +18,7 @@ export async function compactConversation(service: Service, call: Call): Promise
   if (exchange.isClosed || (await playEarlyFault(call))) return;
   const id = newId('resp');
   exchange.responseId = id;
-  const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
+  const input = service.promptCache.account(body);
   const bill = new Bill(service.ledger, id, model, input, script.usage);
   const compaction = outputItem(planCompaction(service, body), 'completed');
   const generated = itemUsage(compaction);

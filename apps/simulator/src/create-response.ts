@@ -9,7 +9,6 @@ import { answerAsJson } from './json-answer.js';
 import { ResponseObject } from './response-object.js';
 import type { Answer, Call, Service } from './service.js';
 import { answerAsStream } from './stream-answer.js';
-import { countInputTokens } from './usage.js';
 
 /** Answers `POST /responses`. */
 export async function createResponse(service: Service, call: Call): Promise<void> {
@@ -47,7 +46,7 @@ function prepareAnswer(service: Service, call: Call): Answer {
   const { exchange, body, model, script, fault } = call;
   const response = new ResponseObject(newId('resp'), body, script.service_tier);
   exchange.responseId = response.id;
-  const input = service.promptCache.account(countInputTokens(body), body['prompt_cache_key']);
+  const input = service.promptCache.account(body);
   return {
     plan: planAnswer(body, script, fault, service),
     response,

@@ -1,4 +1,4 @@
-import type { AlertSeverity, AlertType, IdKind } from '@app/contract';
+import type { AlertSeverity, AlertType, CacheDrop, IdKind } from '@app/contract';
 
 /** What alerts about limits carry: of which limit, and how much of it is used. */
 export interface LimitAlertData {
@@ -27,6 +27,13 @@ export interface AlertData {
   };
   readonly 'upstream.recovered': { readonly name: string };
   readonly 'model.unpriced': { readonly model: string };
+  readonly 'cache.dropped': CacheDrop & {
+    readonly name: string;
+    readonly model: string | null;
+    readonly upstream: string | null;
+    /** The turn that lost the cache. */
+    readonly request_id: string;
+  };
   readonly 'webhook.test': { readonly name: string };
 }
 

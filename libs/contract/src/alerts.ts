@@ -10,6 +10,7 @@ export const ALERT_TYPES = [
   'upstream.down',
   'upstream.recovered',
   'model.unpriced',
+  'cache.dropped',
   'webhook.test',
 ] as const;
 export type AlertType = (typeof ALERT_TYPES)[number];

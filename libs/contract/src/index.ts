@@ -1,4 +1,5 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
+export { CACHE_DROP_CAUSES, CacheDrop, CacheHealth, CacheHealthQuery } from './cache-health.js';
 export { BeginErasure, Erasure, ErasureList } from './erasures.js';
 export { BodyPolicy, compilePattern, EraseBodiesQuery, ErasedBodies, Redaction, RequestBody } from './bodies.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
@@ -40,7 +41,16 @@ export {
   RequestList,
   type RequestSort,
 } from './requests.js';
-export { ListSessionsQuery, Session, SessionDetail, SessionId, SessionList, SessionQuery } from './sessions.js';
+export {
+  ListSessionsQuery,
+  Session,
+  SessionDetail,
+  SessionId,
+  SessionList,
+  SessionQuery,
+  type Turn,
+  TurnList,
+} from './sessions.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { Storage } from './storage.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';

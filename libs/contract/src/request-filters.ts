@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { anyOf, anyOrNone } from './any-of.js';
+import { CACHE_DROP_CAUSES } from './cache-health.js';
 import { text, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
 
@@ -71,6 +72,7 @@ const FIELDS = {
   response_id: anyOrNone(text().max(256), 'Id of a response'),
   client_request_id: anyOrNone(text().max(128), 'What the client sent as x-client-request-id'),
   upstream_request_id: anyOrNone(text().max(256), "The upstream's own x-request-id"),
+  cache_drop: anyOrNone(oneOf(CACHE_DROP_CAUSES), 'Why it lost the prompt cache'),
 };
 export type RequestField = keyof typeof FIELDS;
 export const REQUEST_FIELDS = Object.keys(FIELDS) as RequestField[];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CacheDrop } from './cache-health.js';
 import { PageQuery, pageOf } from './page.js';
 import { OUTCOMES, RequestFilters, SETTLEMENTS } from './request-filters.js';
 
@@ -139,6 +140,9 @@ export const Request = z
     client_left_action: z.enum(['cancelled', 'drained', 'drain_capped']).nullable(),
     last_event: text.meta({ description: 'Type of the last event of a stream that did not reach its end' }),
     compaction: Compaction.nullable().meta({ description: 'Of a compaction, and of a response that needed one' }),
+    cache_drop: CacheDrop.nullable().meta({
+      description: 'Of a turn that read less from the prompt cache than its warm session gave reason to expect',
+    }),
     decision: z.json().nullable().meta({ description: 'Of a refused request: the checks that led to it' }),
   })
   .meta({ id: 'Request' });

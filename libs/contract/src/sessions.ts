@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { text as storableText, Timestamp } from './fields.js';
 import { PageQuery, pageOf } from './page.js';
 import { OUTCOMES, RequestFilters } from './request-filters.js';
+import { CacheDrop } from './cache-health.js';
 import { Request } from './requests.js';
 
 const { key, group, model, client } = RequestFilters.shape;
@@ -43,6 +44,9 @@ export const Session = z
     requests: z.int(),
     turns: z.int().meta({ description: 'Requests of kind response' }),
     compactions: z.int().meta({ description: 'Requests of kind compaction' }),
+    cache_drops: z.int().meta({
+      description: 'Turns that lost the prompt cache while the session was warm, but for those behind a compaction',
+    }),
     errors: z.int().meta({ description: 'Requests whose outcome is neither ok nor client_left' }),
     active_ms: z.number().meta({ description: 'Durations of all its requests' }),
     input_tokens: z.int(),
@@ -61,3 +65,21 @@ export const SessionDetail = pageOf(Request)
   .extend({ session: Session })
   .meta({ id: 'SessionDetail', description: 'A session and a page of its requests, oldest first' });
 export type SessionDetail = z.infer<typeof SessionDetail>;
+
+const Turn = z
+  .object({
+    request_id: z.string(),
+    started_at: z.string(),
+    model: text,
+    upstream_id: text,
+    upstream_name: text,
+    outcome: z.enum(OUTCOMES),
+    input_tokens: z.int().nullable(),
+    cached_tokens: z.int().nullable(),
+    cached_share: z.number().nullable().meta({ description: 'cached_tokens of input_tokens; null: there were none' }),
+    cache_drop: CacheDrop.nullable(),
+  })
+  .meta({ id: 'Turn' });
+export type Turn = z.infer<typeof Turn>;
+
+export const TurnList = pageOf(Turn).meta({ id: 'TurnList' });

@@ -66,6 +66,7 @@ const AFTER_ERASURE: Readonly<Record<keyof RequestRow, 'kept' | 'null' | { reado
   base_cost_nano_usd: 'kept',
   price_multiplier: 'kept',
   priced_calls: 'kept',
+  cache_drop: 'kept',
 };
 
 const ERASED = Object.entries(AFTER_ERASURE).flatMap(([column, after]) =>

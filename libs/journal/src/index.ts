@@ -24,6 +24,7 @@ export {
   type Settlement,
   type UpstreamAttempt,
   type UsageSource,
+  type UsageWatch,
 } from './request-record.js';
 export { EVERY_REQUEST, type RequestFilter } from './request-filter.js';
 export { type RequestMatch, requestMatch } from './request-match.js';

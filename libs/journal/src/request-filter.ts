@@ -37,9 +37,9 @@ export const EVERY_REQUEST: RequestFilter = {
   to: null,
 };
 
-/** The columns behind the fields; `status`, `client` and `client_ip` have conditions of their own. */
+/** The columns behind the fields; `status`, `client` and `client_ip` have conditions of their own, a `cause` is a part of its column. */
 export const FIELD_COLUMNS: Readonly<
-  Record<RequestField, { column: keyof RequestRow; type: 'text' | 'uuid' | 'boolean' | 'status' | 'inet' }>
+  Record<RequestField, { column: keyof RequestRow; type: 'text' | 'uuid' | 'boolean' | 'status' | 'inet' | 'cause' }>
 > = {
   status: { column: 'status', type: 'status' },
   outcome: { column: 'outcome', type: 'text' },
@@ -61,6 +61,7 @@ export const FIELD_COLUMNS: Readonly<
   response_id: { column: 'response_id', type: 'text' },
   client_request_id: { column: 'client_request_id', type: 'text' },
   upstream_request_id: { column: 'upstream_request_id', type: 'text' },
+  cache_drop: { column: 'cache_drop', type: 'cause' },
 };
 
 /** As the index request_log_failed_idx has it, to the letter: the planner uses it for nothing else. */
@@ -83,6 +84,7 @@ export function fieldColumn(field: RequestField): Prisma.Sql {
 export function fieldText(field: RequestField): Prisma.Sql {
   const { column, type } = FIELD_COLUMNS[field];
   if (type === 'inet') return Prisma.raw(`host(${column})`);
+  if (type === 'cause') return Prisma.raw(`(${column}->>'cause')`);
   return Prisma.raw(type === 'text' ? `nullif(${column}, '')` : `${column}::text`);
 }
 
@@ -130,6 +132,7 @@ function isAny(field: RequestField, values: readonly string[]): Prisma.Sql {
   }
   if (type === 'status') ways.push(...named.map(hasStatus));
   else if (type === 'inet') ways.push(...named.map((network) => Prisma.sql`${column} <<= ${network}::inet`));
+  else if (type === 'cause' && named.length > 0) ways.push(isOneOf(fieldText(field), Prisma.raw('text'), named));
   else if (named.length > 0) ways.push(isOneOf(column, Prisma.raw(type), named));
   const clients = field === 'client' ? named.filter((client) => !client.includes('/')) : [];
   if (clients.length > 0) ways.push(isOneOf(Prisma.sql`split_part(client, '/', 1)`, Prisma.raw('text'), clients));

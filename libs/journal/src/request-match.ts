@@ -31,8 +31,7 @@ function isAny(field: RequestField, values: readonly string[]): RequestMatch {
   const wanted = new Set(values);
   const networks = field === 'client_ip' ? networksOf(values) : null;
   return (row) => {
-    const cell = row[column] ?? '';
-    const text = String(cell);
+    const text = field === 'cache_drop' ? (row.cache_drop?.cause ?? '') : String(row[column] ?? '');
     if (wanted.has(text)) return true;
     if (field === 'status') return wanted.has(`${text[0]}xx`);
     if (field === 'client') return text !== '' && wanted.has(text.split('/', 1)[0] ?? '');

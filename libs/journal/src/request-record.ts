@@ -1,4 +1,4 @@
-import { toPublicId } from '@app/contract';
+import { type CacheDrop, toPublicId } from '@app/contract';
 import type { CallPricing, UnpricedModelPolicy } from '@app/models';
 import type { ResponseSummary, TokenUsage } from '@app/protocol';
 import { newId } from '@app/runtime';
@@ -60,6 +60,12 @@ export interface CompactionNote {
 export interface Holding {
   /** @param record closed: with everything that was used */
   settle(record: RequestRecord): void;
+}
+
+/** Something that wants to know what an answer has used. */
+export interface UsageWatch {
+  /** @param record with all that the answer has told; the client has not seen its end yet */
+  onUsage(record: RequestRecord, usage: TokenUsage): void;
 }
 
 /** Keeps what is known of a request that runs, should the process die. */
@@ -186,6 +192,9 @@ export class RequestRecord {
   /** Of a refused request: the checks that led to it. */
   decision: unknown = null;
   compaction: CompactionNote | null = null;
+  /** What it has lost of the prompt cache that its session had. */
+  cacheDrop: CacheDrop | null = null;
+  usageWatch: UsageWatch | null = null;
   /** Until the record is closed. */
   keeper: RecordKeeper | null = null;
   /** Where its keeper has it. */
@@ -279,7 +288,10 @@ export class RequestRecord {
     this.usage = summary.usage;
     this.usageSource = summary.usage ? source : 'none';
     if (!summary.usage) this.settlement = 'missing';
-    else this.settleCost(summary.usage, pricing, 1);
+    else {
+      this.settleCost(summary.usage, pricing, 1);
+      this.usageWatch?.onUsage(this, summary.usage);
+    }
     this.noteEnding();
   }
 
@@ -357,6 +369,7 @@ export class RequestRecord {
     this.settleOpen();
     this.isClosed = true;
     this.keeper = null;
+    this.usageWatch = null;
     this.holding?.settle(this);
     this.holding = null;
   }

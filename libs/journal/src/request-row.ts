@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { CacheDrop } from '@app/contract';
 import { formatMultiplier } from '@app/models';
 import { outcomeOf } from './outcome.js';
 import type { CompactionNote, RequestRecord } from './request-record.js';
@@ -56,6 +57,7 @@ export interface RequestRow {
   /** A decimal, which reads as its text. */
   price_multiplier: { toString(): string } | null;
   priced_calls: number | null;
+  cache_drop: CacheDrop | null;
 }
 
 /** What became of a compaction, as the database has it. */
@@ -120,6 +122,7 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   base_cost_nano_usd: 'bigint',
   price_multiplier: 'numeric',
   priced_calls: 'integer',
+  cache_drop: 'jsonb',
 };
 
 /** Objects and lists are for the columns that hold JSON. */
@@ -228,6 +231,7 @@ function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
     base_cost_nano_usd: record.baseCostNanoUsd === null ? null : String(record.baseCostNanoUsd),
     price_multiplier: record.priceMultiplier === null ? null : formatMultiplier(record.priceMultiplier),
     priced_calls: record.pricedCalls,
+    cache_drop: record.cacheDrop,
   };
 }
 

@@ -21,6 +21,8 @@ export interface SessionRow {
   requests: bigint;
   turns: bigint;
   compactions: bigint;
+  /** Turns that lost the prompt cache, but for those that a compaction explains. */
+  cache_drops: bigint;
   errors: bigint;
   active_ms: number;
   input_tokens: bigint;
@@ -77,6 +79,7 @@ export class SessionSearch {
           coalesce(array_agg(DISTINCT model) FILTER (WHERE model <> ''), '{}') AS models,
           count(DISTINCT key_id) AS keys, count(*) AS requests,
           count(*) FILTER (WHERE kind = 'response') AS turns, count(*) FILTER (WHERE kind = 'compaction') AS compactions,
+          count(*) FILTER (WHERE cache_drop->>'cause' <> 'compaction') AS cache_drops,
           count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left')) AS errors, sum(duration_ms) AS active_ms,
           coalesce(sum(input_tokens), 0)::bigint AS input_tokens, coalesce(sum(cached_tokens), 0)::bigint AS cached_tokens,
           coalesce(sum(output_tokens), 0)::bigint AS output_tokens,

@@ -16,6 +16,7 @@ export {
 } from './call-rewriting.js';
 export { memberTexts } from './member-texts.js';
 export { type OutputItem, readListedItems, readOutputItems } from './output-items.js';
+export { itemTypeAt, type PrefixParts, prefixParts } from './prefix-parts.js';
 export {
   type EncryptedContent,
   encryptedContentFingerprint,

@@ -45,6 +45,24 @@ describe('scanObject', () => {
     );
   });
 
+  it('tells where every element of the wanted list stands, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), fc.nat(4), fc.jsonValue(), (list, indent, other) => {
+        const text = JSON.stringify({ other: [other], input: list, after: [other] }, null, indent);
+        fc.pre(!/"__proto__"|"constructor"/.test(text)); // may be refused
+        const items = { list: 'input', members: ['type'], isKept: () => false };
+        const { elements } = scanObject(Buffer.from(text), ['input'], items);
+        const found = list.map((_, index) => {
+          const bytes = Buffer.from(text).subarray(elements[index * 2], elements[index * 2 + 1]);
+          return JSON.parse(bytes.toString()) as unknown;
+        });
+        expect(elements).toHaveLength(2 * list.length);
+        expect(JSON.stringify(found)).toBe(JSON.stringify(list));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('agrees with JSON.parse on any text in which one character is missing, doubled or another', () => {
     const text = '{"model":"gpt","n":[1,-2.5e3,true,false,null,{"a":{}}],"s":"q\\"\\\\"}';
     fc.assert(

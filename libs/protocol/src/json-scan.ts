@@ -26,6 +26,8 @@ export interface ObjectScan {
   readonly items: readonly ItemScan[];
   /** The last element of the wanted list, kept or not; null when it is no object. */
   readonly lastItem: ItemScan | null;
+  /** Start and end (exclusive) of every element of the wanted list, whatever it is, in turn. */
+  readonly elements: readonly number[];
   /** Start and end (exclusive) of the value of wanted name `i` at `[2 * i]` and `[2 * i + 1]`; -1 when absent. */
   readonly spans: readonly number[];
 }
@@ -76,6 +78,7 @@ class Scanner {
   private readonly isObject: boolean[] = [];
   private readonly isConstructor: boolean[] = [];
   private readonly items: ItemScan[] = [];
+  private readonly elements: number[] = [];
   private readonly listField: number;
   private depth = 0;
   private values = 0;
@@ -122,8 +125,10 @@ class Scanner {
           expected = AFTER_VALUE;
         } else {
           this.countValue(at);
-          if (this.depth === LIST_DEPTH && this.isInList) this.elementIndex++;
+          const isElement = this.depth === LIST_DEPTH && this.isInList;
+          if (isElement) this.beginElement(at);
           at = this.skipScalar(at);
+          if (isElement) this.elements.push(at);
           expected = AFTER_VALUE;
           this.noteEnd(at);
         }
@@ -149,7 +154,8 @@ class Scanner {
       }
     } while (this.depth > 0);
     if (at < raw.length) throw new JsonSyntaxError('text after the end of the JSON object', at);
-    return { open, spans: this.spans, items: this.items, lastItem: this.lastItem() };
+    const { spans, items, elements } = this;
+    return { open, spans, items, lastItem: this.lastItem(), elements };
   }
 
   private enter(isObject: boolean, at: number): void {
@@ -159,7 +165,7 @@ class Scanner {
     this.isConstructor[this.depth] = this.isConstructorKey;
     this.isConstructorKey = false;
     if (this.depth !== ITEM_DEPTH || !this.isInList) return;
-    this.elementIndex++;
+    this.beginElement(at);
     if (isObject) {
       this.itemIndex = this.elementIndex;
       this.itemStart = at;
@@ -170,7 +176,10 @@ class Scanner {
   }
 
   private leave(at: number): number {
-    if (this.depth === ITEM_DEPTH && this.field === this.listField && this.isInItem) this.endItem(at + 1);
+    if (this.depth === ITEM_DEPTH && this.isInList) {
+      this.elements.push(at + 1);
+      if (this.isInItem) this.endItem(at + 1);
+    }
     this.depth--;
     this.noteEnd(at + 1);
     return at + 1;
@@ -182,6 +191,11 @@ class Scanner {
 
   private get isInItem(): boolean {
     return this.isObject[ITEM_DEPTH] === true && this.isObject[LIST_DEPTH] === false;
+  }
+
+  private beginElement(at: number): void {
+    this.elementIndex++;
+    this.elements.push(at);
   }
 
   private endItem(end: number): void {

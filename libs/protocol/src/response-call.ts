@@ -55,6 +55,8 @@ const WANTED = [
   'context_management',
   'max_output_tokens',
   'service_tier',
+  'instructions',
+  'tools',
 ] as const;
 const [
   MODEL,

@@ -8,6 +8,7 @@ import { StorageModule } from '@app/storage';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
 import { BalancesController } from './balances.controller.js';
+import { CacheHealthController } from './cache-health.controller.js';
 import { ErasuresController } from './erasures.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
@@ -58,6 +59,7 @@ import { WebhooksController } from './webhooks.controller.js';
     BodiesController,
     SessionsController,
     UsageController,
+    CacheHealthController,
     SettingsController,
     StorageController,
     StatusController,

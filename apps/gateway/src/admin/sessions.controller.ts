@@ -9,6 +9,8 @@ import {
   SessionList,
   SessionQuery,
   toPublicId,
+  type Turn,
+  TurnList,
 } from '@app/contract';
 import { EVERY_REQUEST, RequestSearch, type SessionRow, SessionSearch } from '@app/journal';
 import { formatUsd } from '@app/models';
@@ -17,7 +19,9 @@ import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
 import { toRequestFilter, withRange } from './request-query.js';
+import { cachedShare } from './cached-share.js';
 import { toRequest } from './shown-request.js';
+import { toTurn } from './shown-turn.js';
 
 const DEFAULT_RANGE_MS = 7 * 86_400_000;
 
@@ -58,6 +62,25 @@ export class SessionsController {
     );
     return { session: toSession(session), ...page(rows, query.limit, 'request', toRequest) };
   }
+
+  @Get(':id/turns')
+  @ApiOperation({
+    summary: 'List the turns of a session, oldest first: what each read from the prompt cache',
+    description: 'Turns are its requests of kind response whose usage is known.',
+  })
+  @ApiOkResponse({ standardSchema: TurnList })
+  async turns(
+    @Param('id', { schema: SessionId }) id: string,
+    @Query({ schema: SessionQuery }) query: SessionQuery,
+  ): Promise<Page<Turn>> {
+    const { limit, beforeId } = pageRequest(query, 'request');
+    const rows = await this.requests.list(
+      { ...EVERY_REQUEST, only: { session: [id], kind: ['response'] }, ranges: { input_tokens: { min: 1 } } },
+      { limit, afterId: beforeId, sort: 'started_at', isDescending: false },
+    );
+    if (rows.length === 0 && !(await this.sessions.find(id))) throw AdminProblem.notFound('session');
+    return page(rows, query.limit, 'request', toTurn);
+  }
 }
 
 function toSession(row: SessionRow): Session {
@@ -79,13 +102,14 @@ function toSession(row: SessionRow): Session {
     requests: Number(row.requests),
     turns: Number(row.turns),
     compactions: Number(row.compactions),
+    cache_drops: Number(row.cache_drops),
     errors: Number(row.errors),
     active_ms: Math.round(row.active_ms * 100) / 100,
     input_tokens: input,
     cached_tokens: cached,
     output_tokens: Number(row.output_tokens),
     reasoning_tokens: Number(row.reasoning_tokens),
-    cached_share: input === 0 ? null : Math.round((cached / input) * 10_000) / 10_000,
+    cached_share: cachedShare(input, cached),
     cost_usd: formatUsd(row.cost_nano_usd),
   };
 }

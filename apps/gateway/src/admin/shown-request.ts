@@ -63,6 +63,7 @@ export function toRequest(row: RequestRow): Request {
     client_left_action: row.client_left_action as Request['client_left_action'],
     last_event: row.last_event,
     compaction: row.compaction && toCompaction(row.compaction),
+    cache_drop: row.cache_drop,
     decision: row.decision as Request['decision'],
   };
 }

@@ -30,7 +30,7 @@ export function shownUsage(
   return {
     start: row.start.toISOString(),
     end: endOf(row.start, bucket, end).toISOString(),
-    ...Object.assign({}, ...groupBy.map((dimension) => DIMENSIONS[dimension](row))),
+    ...shownDimensions(row, groupBy),
     requests: Number(row.requests),
     input_tokens: Number(row.input_tokens),
     cached_tokens: Number(row.cached_tokens),
@@ -40,6 +40,11 @@ export function shownUsage(
     cost_usd: formatUsd(row.cost_nano_usd),
     errors: Number(row.errors),
   };
+}
+
+/** What totals are grouped by, as the API names it. */
+export function shownDimensions(row: UsageTotals, groupBy: UsageQuery['group_by']): Partial<ShownUsage> {
+  return Object.assign({}, ...groupBy.map((dimension) => DIMENSIONS[dimension](row))) as Partial<ShownUsage>;
 }
 
 const DIMENSIONS: Readonly<Record<UsageQuery['group_by'][number], (row: UsageTotals) => Partial<ShownUsage>>> = {

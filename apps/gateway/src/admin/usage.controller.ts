@@ -3,11 +3,12 @@ import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Usage, UsageQuery } from '@app/contract';
 import { Clock } from '@app/runtime';
-import { TooManyTotals, USAGE_TOTALS_MAX, UsageReport, type UsageTotals } from '@app/usage';
+import { UsageReport } from '@app/usage';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { usageCsv } from './usage-csv.js';
 import { noUsage, shownUsage } from './shown-usage.js';
+import { usageTotals } from './usage-totals.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -44,7 +45,7 @@ export class UsageController {
       const message = `must be within ${daysMax} days before the end when the bucket is ${bucket}`;
       throw AdminProblem.invalid([{ path: 'start', message }]);
     }
-    const rows = await this.rows(query, start, end);
+    const rows = await usageTotals(this.report, { start, end, bucket, groupBy, filter: query }, 'start');
     const data = rows.map((row) => shownUsage(row, bucket, groupBy, end));
     if (rows.length === 0 && bucket === 'total' && groupBy.length === 0) data.push(noUsage(start, end));
     if (format === 'json') return { data };
@@ -54,15 +55,5 @@ export class UsageController {
       'cache-control': 'no-store',
     });
     return usageCsv(data, groupBy);
-  }
-
-  private async rows(query: UsageQuery, start: Date, end: Date): Promise<UsageTotals[]> {
-    try {
-      return await this.report.totals({ start, end, bucket: query.bucket, groupBy: query.group_by, filter: query });
-    } catch (error) {
-      if (!(error instanceof TooManyTotals)) throw error;
-      const message = `must be later, or the bucket larger, or the groups fewer: there are more than ${USAGE_TOTALS_MAX} totals`;
-      throw AdminProblem.invalid([{ path: 'start', message }]);
-    }
   }
 }

@@ -18,6 +18,8 @@ import { LimitAlerts } from '../limits/limit-alerts.js';
 import { UnpricedAlerts } from '../limits/unpriced-alerts.js';
 import { ModelRoutesModule } from '../models/model-routes.module.js';
 import { AnswerKeeper, type AnswerLimits } from './answer-keeper.js';
+import { CacheAlerts } from './cache-alerts.js';
+import { CacheWatch } from './cache-watch.js';
 import { CreatedResponses } from './created-response.js';
 import { ResponseReferences } from './response-references.js';
 import { ResponsesController } from './responses.controller.js';
@@ -46,6 +48,8 @@ export class ResponsesModule {
         CallLimits,
         LimitAlerts,
         UnpricedAlerts,
+        CacheAlerts,
+        CacheWatch,
         Compactions,
         ContextLimits,
         ContextShortener,
@@ -63,7 +67,7 @@ export class ResponsesModule {
           useFactory: (clock: Clock, lifecycle: Lifecycle) => new AnswerKeeper(clock, lifecycle, limits),
         },
       ],
-      exports: [AnswerKeeper, CallLimits, ResponseReferences, SealedCalls],
+      exports: [AnswerKeeper, CacheWatch, CallLimits, ResponseReferences, SealedCalls],
     };
   }
 }

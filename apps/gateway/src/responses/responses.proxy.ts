@@ -13,6 +13,7 @@ import { CallLimits } from '../limits/call-limits.js';
 import { ModelPermissions } from '../models/model-permissions.js';
 import { affinityOf, isCodex } from './affinity.js';
 import { AnswerKeeper } from './answer-keeper.js';
+import { CacheWatch } from './cache-watch.js';
 import { CreatedResponses } from './created-response.js';
 import { type CreatingRoute, ForwardedResponse } from './forwarded-response.js';
 import { ResponsePump } from './response-pump.js';
@@ -41,6 +42,7 @@ export class ResponsesProxy {
     private readonly knowledge: UpstreamKnowledge,
     private readonly limits: ContextLimits,
     private readonly moves: SessionMoves,
+    private readonly cacheWatch: CacheWatch,
   ) {}
 
   /**
@@ -92,11 +94,12 @@ export class ResponsesProxy {
     if (placed.candidates.length === 0) throw this.refused(errors.encryptedContentMoved(), request, call);
 
     if (isEndpoint || call.endsInTrigger) {
+      this.cacheWatch.compacting(request);
       const form = isEndpoint ? 'endpoint' : 'trigger';
       return this.compactions.answer({ request, ...placed, sentBody: sent.raw, form }, reply);
     }
     if (record.kind === 'compaction') record.compaction = CLIENTS_OWN;
-    return this.forward(request, reply, placed);
+    return this.forward(request, reply, placed, sent);
   }
 
   /** An ordinary call on its way to those who can answer it. */
@@ -104,6 +107,7 @@ export class ResponsesProxy {
     request: GatewayRequest,
     reply: FastifyReply,
     { call: asked, candidates }: PlacedCall,
+    sent: ResponseCall,
   ): Promise<void> {
     const { caller, headers, record } = request;
     const isLimited = this.limits.concerns(request, asked);
@@ -111,6 +115,7 @@ export class ResponsesProxy {
     if (!call || reply.raw.destroyed || reply.raw.writableEnded) return;
 
     const pricing = this.catalog.pricingOf(call.model, record.startedAtMs, caller.group, call.serviceTier);
+    this.cacheWatch.asking(request, sent, call);
     const { keeper } = this;
     const forwarded = new ForwardedResponse(call, headers, '/responses', candidates, this.knowledge);
     const options = {
