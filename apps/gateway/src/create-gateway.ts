@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Alerts, WebhookDeliverer } from '@app/alerts';
+import { PrismaService, QuestionPool } from '@app/database';
 import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
@@ -9,6 +10,7 @@ import { DiskUsage } from '@app/storage';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
+import { showConnections } from './health/database-metrics.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
 import { Lifecycle } from './health/lifecycle.js';
 import { showStorage } from './health/storage-metrics.js';
@@ -65,6 +67,7 @@ export async function createGateway(
     throttles: app.get(Throttles),
   });
   showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
+  showConnections(app.get(PrismaService), app.get(QuestionPool), app.get(GatewayMetrics));
   showStorage(app.get(DiskUsage), app.get(RequestJournal), app.get(GatewayMetrics));
   showAlerts(app.get(Alerts), app.get(WebhookDeliverer), app.get(GatewayMetrics));
   admitRequests(fastify, {
