@@ -10,6 +10,8 @@ export interface MixKeys {
   secret: string;
   /** May make one request a minute. */
   limitedSecret: string;
+  /** Without a budget: of answers that upstreams break off nobody knows what they have used, and budgets count what was held. */
+  unbudgetedSecret: string;
 }
 
 /** A call as a client knows it. */
@@ -29,7 +31,7 @@ interface Kind {
   script?: Script;
   fields?: object;
   path?: string;
-  key?: 'limited' | 'wrong';
+  key?: 'limited' | 'unbudgeted' | 'wrong';
   /** When the client leaves: once an upstream has its call, or with the first bytes of the answer. */
   leaves?: 'before_answer' | 'in_answer';
 }
@@ -49,17 +51,22 @@ const FAULTY: readonly Kind[] = [
   { name: 'failed in mid-stream', script: { fault: { kind: 'failed', after_events: 5 } }, fields: STREAM },
   { name: 'leaves before the answer', script: { first_delay_ms: 5_000 }, fields: STREAM, leaves: 'before_answer' },
   { name: 'wrong key', key: 'wrong' },
-  { name: 'broken off', script: { fault: { kind: 'break_off', after_events: 5 } }, fields: STREAM },
+  { name: 'broken off', key: 'unbudgeted', script: { fault: { kind: 'break_off', after_events: 5 } }, fields: STREAM },
   { name: 'failover upon a reset', script: { fault: { kind: 'reset_before_headers', times: 1 } }, fields: STREAM },
   { name: 'refused by the upstream', script: { fault: { kind: 'status', status: 400 } } },
   { name: 'leaves in the answer', script: SLOW, fields: STREAM, leaves: 'in_answer' },
   { name: 'model not allowed', fields: { model: 'gpt-secret' } },
-  { name: 'ended too early', script: { fault: { kind: 'clean_eof', after_events: 5 } }, fields: STREAM },
+  {
+    name: 'ended too early',
+    key: 'unbudgeted',
+    script: { fault: { kind: 'clean_eof', after_events: 5 } },
+    fields: STREAM,
+  },
   { name: 'rate limit of the upstream', script: { fault: { kind: 'status', status: 429 } } },
   { name: 'limited by Tollgate', key: 'limited' },
   { name: 'incomplete', script: { fault: { kind: 'incomplete' } }, fields: STREAM },
   { name: 'invalid', fields: { model: 7 } },
-  { name: 'JSON broken off', script: { fault: { kind: 'break_off' } } },
+  { name: 'JSON broken off', key: 'unbudgeted', script: { fault: { kind: 'break_off' } } },
   { name: 'leaves JSON', script: { first_delay_ms: 5_000 }, leaves: 'before_answer' },
   { name: 'unknown route', path: '/v1/chat/completions' },
 ];
@@ -120,7 +127,8 @@ export class MixedClients {
 
   private async answer(n: number, kind: Kind, sent: SentCall, signal: AbortSignal, leave: () => void): Promise<void> {
     const { path = '/v1/responses', script = {}, fields, key, leaves } = kind;
-    const secret = key === 'limited' ? this.keys.limitedSecret : this.keys.secret;
+    const { secret: usual, limitedSecret, unbudgetedSecret } = this.keys;
+    const secret = key === 'limited' ? limitedSecret : key === 'unbudgeted' ? unbudgetedSecret : usual;
     const text = `hello ${n} ${directive({ ...script, usage: usageOf(n) })}`;
     const input = [{ type: 'message', role: 'user', content: [{ type: 'input_text', text }] }];
     const body = { model: MODEL, input, ...(path.endsWith('/compact') ? {} : { store: false }), ...fields };

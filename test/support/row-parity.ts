@@ -61,7 +61,8 @@ export async function rowParity({ gateway, simulator }: ParityScene, options: Mi
   await gateway.admin.create('/models', { name: MODEL, prices: PRICES });
   const { secret, group } = await gateway.admin.issueKey({ models: [MODEL], group: { budget_usd: '100000.00' } });
   const { secret: limitedSecret } = await gateway.admin.issueKey({ group: { requests_per_minute: 1 } });
-  const clients = new MixedClients(gateway.url, { secret, limitedSecret }, simulator);
+  const { secret: unbudgetedSecret } = await gateway.admin.issueKey();
+  const clients = new MixedClients(gateway.url, { secret, limitedSecret, unbudgetedSecret }, simulator);
   const startedAtMs = performance.now();
   const sent = await clients.send(options);
   await eventually('an end of all requests', async () =>
