@@ -41,7 +41,7 @@ function checkNumber(name, min, max) {
   process.exit(2);
 }
 
-function printTable({ lines, outcomes, cut, seconds }) {
+function printTable({ lines, outcomes, triedAgain, cut, seconds }) {
   const whats = Math.max(...lines.map(({ what }) => what.length));
   const numbers = Math.max(...lines.flatMap(({ left, right }) => [String(left).length, String(right).length]));
   for (const { what, left, right } of lines) {
@@ -51,7 +51,7 @@ function printTable({ lines, outcomes, cut, seconds }) {
     );
   }
   const ended = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`);
-  console.log(`\nended as: ${ended.toSorted().join(', ')}`);
+  console.log(`\nended as: ${ended.toSorted().join(', ')}; tried again: ${triedAgain}`);
   console.log(
     `tokens of calls that were cut: ${cut.billedTokens} billed by the upstream, ${cut.estimatedTokens} estimated in rows`,
   );

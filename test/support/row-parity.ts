@@ -24,6 +24,8 @@ export interface Parity {
   lines: ParityLine[];
   /** How many requests ended how. */
   outcomes: Record<string, number>;
+  /** Requests for which more than one call was made. */
+  triedAgain: number;
   /** Tokens of calls that were cut: what the upstream billed can only be guessed, so the two differ. */
   cut: { billedTokens: number; estimatedTokens: number };
   seconds: number;
@@ -52,8 +54,16 @@ export interface ParityScene {
   simulator: Simulator;
 }
 
+export interface ParityOptions extends MixOptions {
+  /** Called when every call has its answer, before rows are waited for. */
+  meanwhile?: () => Promise<void>;
+}
+
 /** Sends a mix of calls; then holds clients, rows, totals, budgets and the upstream's own books against each other. */
-export async function rowParity({ gateway, simulator }: ParityScene, options: MixOptions): Promise<Parity> {
+export async function rowParity(
+  { gateway, simulator }: ParityScene,
+  { meanwhile, ...options }: ParityOptions,
+): Promise<Parity> {
   // Twice the same, so that there is another one to move to; a fault of a few is not to keep calls from the others.
   for (const name of ['parity-one', 'parity-other']) {
     await gateway.admin.create<Upstream>('/upstreams', { name, base_url: simulator.baseUrl, cool_down_seconds_max: 0 });
@@ -65,6 +75,7 @@ export async function rowParity({ gateway, simulator }: ParityScene, options: Mi
   const clients = new MixedClients(gateway.url, { secret, limitedSecret, unbudgetedSecret }, simulator);
   const startedAtMs = performance.now();
   const sent = await clients.send(options);
+  await meanwhile?.();
   await eventually('an end of all requests', async () =>
     (await gateway.metric('tollgate_requests_in_flight')) === 0 ? true : undefined,
   );
@@ -91,6 +102,7 @@ export async function rowParity({ gateway, simulator }: ParityScene, options: Mi
       { what: 'rows lost', left: 0, right: await gateway.metric('tollgate_log_rows_dropped') },
     ],
     outcomes,
+    triedAgain: rows.filter(({ attempts }) => attempts > 1).length,
     cut: {
       billedTokens:
         sum(upstream.bills.filter(isCut), 'inputTokens') + sum(upstream.bills.filter(isCut), 'outputTokens'),
