@@ -8,7 +8,8 @@ const { PARITY_REPORT, PARITY_REQUESTS, PARITY_CONCURRENCY, PARITY_FAULTS } = pr
 jest.setTimeout(3_600_000);
 
 it('clients, rows, totals and the upstream’s books tell the same', async () => {
-  const [gateway, simulator] = await Promise.all([TestGateway.start(), Simulator.start({ exchangesMax: Infinity })]);
+  const gateway = await TestGateway.start();
+  const simulator = await Simulator.start({ exchangesMax: Infinity });
   try {
     const parity = await rowParity(
       { gateway, simulator },
