@@ -101,7 +101,8 @@ describe('SIGTERM under load', () => {
     await eventually('answers', () => clients.calls.length > 60 || undefined);
     const exited = once(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
-    expect((await exited)[0]).toBe(0);
+    const [code] = (await exited) as [number];
+    expect({ code, output: code === 0 ? '' : gateway.output() }).toEqual({ code: 0, output: '' });
     clients.stop();
     await busy;
     await clients.close();

@@ -91,13 +91,15 @@ export async function rowParity(
   const upstream = upstreamBooks(simulator, clients.run);
   const outcomes: Record<string, number> = {};
   for (const { outcome } of rows) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+  const totals = await totalLines(gateway);
+  // Behind the totals: that it is asked is a row, too.
   const used = await budgetUsed(gateway, secret);
   const ofGroup = rows.filter((row) => row.group_id === uuidOf(group.id));
   return {
     lines: [
       ...requestLines(sent, rows, upstream),
       ...tokenLines(sent, rows, upstream),
-      ...(await totalLines(gateway)),
+      ...totals,
       { what: 'budget used by the group = cost of its rows', left: used, right: sum(ofGroup, 'cost_nano_usd') },
       { what: 'rows lost', left: 0, right: await gateway.metric('tollgate_log_rows_dropped') },
     ],
