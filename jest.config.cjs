@@ -27,6 +27,10 @@ module.exports = {
     ...(process.env.CHAOS_REPORT
       ? [{ ...onPostgres, displayName: 'chaos', testMatch: ['<rootDir>/test/chaos/*.chaos-spec.ts'] }]
       : []),
+    // By `npm run parity` only: it is a table for people. `npm test` has a short version in test/e2e/log-known-failures.
+    ...(process.env.PARITY_REPORT
+      ? [{ ...onPostgres, displayName: 'parity', testMatch: ['<rootDir>/test/parity/*.parity-spec.ts'] }]
+      : []),
     { ...onPostgres, displayName: 'codex', testMatch: ['<rootDir>/test/codex/*.codex-spec.ts'] },
   ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.cjs'],

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { request } from 'undici';
-import type { Simulator } from '../../apps/simulator/src/simulator.js';
+import { directive, Simulator } from '../../apps/simulator/src/simulator.js';
+import type { OpenRequestList, Upstream } from '../../libs/contract/src/index.js';
+import { rssBytes } from '../fuzz/fuzz-run.js';
+import { eventually } from '../support/eventually.js';
 import type { TestGateway } from '../support/gateway.js';
 import { sendRaw } from '../support/raw-socket.js';
 import { type Answer, call, callBody } from '../support/responses-client.js';
@@ -11,6 +14,8 @@ import { type Scene, startScene } from '../support/scene.js';
 import { zstdBomb, zstdStored } from '../support/zstd.js';
 
 const MIB = 1024 * 1024;
+const BODIES = 50;
+const BODY_BYTES = 3 * MIB;
 const FIXTURES = join(__dirname, '../fixtures/zstd');
 const codexRequest = readFileSync(join(FIXTURES, 'codex-request.body'));
 
@@ -107,6 +112,29 @@ describe('a compressed request', () => {
 });
 
 describe('a large request', () => {
+  it('takes no more than twice its own memory, with fifty of 3 MiB at once', async () => {
+    // Keeps none of them in the memory of the tests.
+    const forgetful = await Simulator.start({ recordRequests: false });
+    try {
+      const { id } = await gateway.admin.create<Upstream>('/upstreams', { name: 'm', base_url: forgetful.baseUrl });
+      await gateway.admin.create('/models', { name: 'held', upstreams: [{ upstream_id: id }] });
+      const script = directive({ hold_after_events: 1, deltas: 1 });
+      const body = Buffer.from(callBody(`${'a'.repeat(BODY_BYTES)} ${script}`, { model: 'held', store: false }));
+      const before = rssBytes(gateway);
+      const answers = Array.from({ length: BODIES }, () => send(body));
+      await eventually('the first event of each', async () => {
+        const { body: running } = await gateway.admin.get('/requests/in-flight?limit=200');
+        const answering = (running as OpenRequestList).data.filter(({ phase }) => phase === 'answering');
+        return answering.length === BODIES ? true : undefined;
+      });
+      expect(rssBytes(gateway) - before).toBeLessThan(2 * BODIES * body.length);
+      forgetful.release();
+      expect(new Set((await Promise.all(answers)).map(({ status }) => status))).toEqual(new Set([200]));
+    } finally {
+      await forgetful.close();
+    }
+  });
+
   it('of 64 MiB reaches the upstream', async () => {
     const body = callOf(64 * MIB);
     const exchange = simulator.nextExchange();

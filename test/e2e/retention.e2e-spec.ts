@@ -4,6 +4,7 @@ import pg from 'pg';
 import { Simulator } from '../../apps/simulator/src/simulator.js';
 import type { Settings, Storage, Usage } from '../../libs/contract/src/index.js';
 import { applyMigrations } from '../../libs/database/src/migrations.js';
+import { PARTITIONED_TABLES } from '../../libs/storage/src/partitioned-tables.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { temporaryFolder, TestGateway } from '../support/gateway.js';
@@ -210,6 +211,32 @@ describe('the disk budget', () => {
     expect(near.days_until_disk_budget).toBeLessThan(40);
     expect(await gateway.metric('tollgate_disk_budget_days')).toBe(near.days_until_disk_budget);
     await withBudget(null);
+  });
+});
+
+describe('every table', () => {
+  const THINNED_OUT = [
+    'alerts',
+    'webhook_deliveries',
+    'stored_ids',
+    'encrypted_content_origins',
+    'replicas',
+    'body_keys',
+    'body_erasures',
+  ];
+  const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures'];
+  const CONFIGURATION =
+    'groups group_models api_keys models model_prices upstreams model_upstreams webhooks prepaid_balances settings change_feed _prisma_migrations'.split(
+      ' ',
+    );
+
+  it('that grows with the traffic has an end, or is kept on purpose', async () => {
+    const tables = await database.query<{ name: string }>(
+      `SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace`,
+    );
+    const dropped = PARTITIONED_TABLES.map(({ name }) => name);
+    const known = [...dropped, ...THINNED_OUT, ...KEPT_FOR_EVER, ...CONFIGURATION];
+    expect(tables.map(({ name }) => name).toSorted()).toEqual(known.toSorted());
   });
 });
 

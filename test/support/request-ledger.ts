@@ -83,7 +83,7 @@ export class CallingClients {
 }
 
 /** No two calls alike, so that a row cannot pass for another's. */
-function usageOf(n: number) {
+export function usageOf(n: number) {
   const input = 1_000 + (n % 977);
   const output = 10 + (n % 89);
   return {
@@ -113,7 +113,7 @@ const SUMS = [
   'output_tokens',
   'reasoning_tokens',
   'cost_nano_usd',
-];
+] as const;
 
 /** What is wrong when the log is held against what clients have seen, its own totals, and the upstream's ledger. */
 export interface Comparison {
@@ -132,7 +132,7 @@ export interface Comparison {
   totalsDiffer: boolean;
 }
 
-type Query = <Row extends object>(sql: string) => Promise<Row[]>;
+export type Query = <Row extends object>(sql: string) => Promise<Row[]>;
 
 export async function compared(query: Query, calls: readonly SeenCall[], simulator: Simulator): Promise<Comparison> {
   const rows = await query<LoggedRow>(
@@ -151,17 +151,7 @@ export async function compared(query: Query, calls: readonly SeenCall[], simulat
   };
   const whole = calls.filter(({ isWhole }) => isWhole).map(({ requestId }) => byId.get(requestId ?? ''));
   const told = calls.filter(({ requestId, status }) => requestId !== null && status === 200);
-  const sums = SUMS.map((name) => `coalesce(sum(${name}), 0)::text AS ${name}`).join(', ');
-  const errors = `count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left'))::text`;
-  const [ofRows] = await query(`SELECT count(*)::text AS requests, ${errors} AS errors, ${sums} FROM request_log`);
-  const totals = await Promise.all(
-    ['usage_minutes', 'usage_hours', 'usage_days'].map(async (table) => {
-      const [total] = await query(
-        `SELECT sum(requests)::text AS requests, sum(errors)::text AS errors, ${sums} FROM ${table}`,
-      );
-      return JSON.stringify(total);
-    }),
-  );
+  const { ofRows, ofTotals } = await logSums(query);
   return {
     rows: rows.length,
     crashRows: rows.filter(({ outcome }) => outcome === 'gateway_crash').length,
@@ -174,8 +164,31 @@ export async function compared(query: Query, calls: readonly SeenCall[], simulat
       (row) => row.usage_source !== 'estimate' && row.usage_source !== 'none' && !isAsBilled(row),
     ).length,
     upstreamRequestsWithoutRow: Math.max(0, simulator.exchanges.length - rows.length),
-    totalsDiffer: totals.some((total) => total !== JSON.stringify(ofRows)),
+    totalsDiffer: Object.values(ofTotals).some((total) => JSON.stringify(total) !== JSON.stringify(ofRows)),
   };
+}
+
+export type LogSums = Record<'requests' | 'errors' | (typeof SUMS)[number], string>;
+
+/** What all rows of the log come to, and what its totals by the minute, the hour and the day do. */
+export async function logSums(
+  query: Query,
+): Promise<{ ofRows: LogSums | undefined; ofTotals: Record<'minute' | 'hour' | 'day', LogSums | undefined> }> {
+  const sums = SUMS.map((name) => `coalesce(sum(${name}), 0)::text AS ${name}`).join(', ');
+  const errors = `count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left'))::text`;
+  const total = async (unit: string) =>
+    (
+      await query<LogSums>(
+        `SELECT sum(requests)::text AS requests, sum(errors)::text AS errors, ${sums} FROM usage_${unit}s`,
+      )
+    )[0];
+  const [[ofRows], minute, hour, day] = await Promise.all([
+    query<LogSums>(`SELECT count(*)::text AS requests, ${errors} AS errors, ${sums} FROM request_log`),
+    total('minute'),
+    total('hour'),
+    total('day'),
+  ]);
+  return { ofRows, ofTotals: { minute, hour, day } };
 }
 
 /** A comparison without a fault. */

@@ -3,6 +3,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Alerts, WebhookDeliverer } from '@app/alerts';
 import { BodyLog } from '@app/bodies';
+import { PrismaService, QuestionPool } from '@app/database';
 import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
@@ -12,6 +13,7 @@ import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
 import { showBodies } from './health/body-metrics.js';
 import { showCacheHealth } from './health/cache-metrics.js';
+import { showConnections } from './health/database-metrics.js';
 import { GatewayMetrics } from './health/gateway-metrics.js';
 import { CacheWatch } from './responses/cache-watch.js';
 import { Lifecycle } from './health/lifecycle.js';
@@ -71,6 +73,7 @@ export async function createGateway(
     bodies: app.get(BodyLog),
   });
   showThrottling(app.get(ThrottleCounts), app.get(GatewayMetrics));
+  showConnections(app.get(PrismaService), app.get(QuestionPool), app.get(GatewayMetrics));
   showStorage(app.get(DiskUsage), app.get(RequestJournal), app.get(GatewayMetrics));
   showBodies(app.get(BodyLog), app.get(GatewayMetrics));
   showCacheHealth(app.get(CacheWatch), app.get(GatewayMetrics));

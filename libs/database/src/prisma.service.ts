@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from './generated/client.js';
+import { connectionsOf, type PoolConnections } from './pool-connections.js';
 
 /** A Prisma client inside a transaction. */
 export type Transaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
@@ -31,5 +32,10 @@ export class PrismaService extends PrismaClient {
     pool.on('connect', (client) => client.on('error', () => undefined));
     super({ adapter: new PrismaPg(pool, { disposeExternalPool: true }) });
     this.pool = pool;
+  }
+
+  /** What its connections do, for metrics. */
+  get connections(): PoolConnections {
+    return connectionsOf(this.pool);
   }
 }

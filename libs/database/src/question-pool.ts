@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import type { Prisma } from './generated/client.js';
+import { connectionsOf, type PoolConnections } from './pool-connections.js';
 
 const CONNECTIONS_MAX = 4;
 const CONNECTION_WAIT_MS = 3_000;
@@ -45,6 +46,11 @@ export class QuestionPool implements OnApplicationShutdown {
     this.pool.on('connect', (client) => client.on('error', () => undefined));
     // An idle connection that breaks is replaced when it is needed.
     this.pool.on('error', () => undefined);
+  }
+
+  /** What its connections do, for metrics. */
+  get connections(): PoolConnections {
+    return connectionsOf(this.pool);
   }
 
   /** @throws QuestionGivenUp when it takes too long, or cannot begin */

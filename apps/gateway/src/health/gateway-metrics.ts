@@ -6,6 +6,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 const SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
+type LabelledValues = Iterable<[labels: string[], value: number]>;
+
 /** What `/metrics` tells. Labels are bounded: no key, and no text that comes from a client. */
 @Injectable()
 export class GatewayMetrics implements OnApplicationShutdown {
@@ -130,13 +132,24 @@ export class GatewayMetrics implements OnApplicationShutdown {
     );
   }
 
+  /** Adds a gauge with labels, that is read when somebody asks for it: all of its values, each with its labels. */
+  showGauges(name: string, help: string, labelNames: string[], read: () => LabelledValues): void {
+    this.registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [labels, value] of read()) this.labels(...labels).set(value);
+        },
+      }),
+    );
+  }
+
   /** Adds a counter that is kept elsewhere, and read when somebody asks for it: all of its counts, each with its labels. */
-  showCounter(
-    name: string,
-    help: string,
-    labelNames: string[],
-    read: () => Iterable<[labels: string[], count: number]>,
-  ): void {
+  showCounter(name: string, help: string, labelNames: string[], read: () => LabelledValues): void {
     this.registry.registerMetric(
       new Counter({
         name,
