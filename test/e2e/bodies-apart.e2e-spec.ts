@@ -5,7 +5,7 @@ import type { Upstream } from '../../libs/contract/src/index.js';
 import { callBody } from '../support/responses-client.js';
 import { type Scene, startScene } from '../support/scene.js';
 
-const CALLS = 240;
+const CALLS = 160;
 const AT_ONCE = 24;
 /** From one piece to what fills every buffer on the way. */
 const TEXT_BYTES = [100_000, 1_100_000, 3_900_000];

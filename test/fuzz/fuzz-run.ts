@@ -5,7 +5,7 @@ import type { TestGateway } from '../support/gateway.js';
 const { FUZZ_CASES, FUZZ_REPORT } = process.env;
 
 /** Cases of each property: a few with `npm test`, many with `npm run fuzz`. */
-export const CASES = Number(FUZZ_CASES ?? 150);
+export const CASES = Number(FUZZ_CASES ?? 100);
 /** Whether there is time for what takes minutes. */
 export const IS_LONG = FUZZ_CASES !== undefined;
 /** Of one property. */

@@ -26,21 +26,25 @@ export interface Stoppable {
 /**
  * Ends the process properly on SIGTERM and SIGINT, whatever it has reached: load balancers look away, running answers
  * finish, the log is flushed, the embedded database is stopped. A second signal, or the end of the time for it, gives
- * running answers a last event.
+ * running answers a last event; and nobody waits for load balancers any more.
  */
 export function stopOnSignal(target: Stoppable, isUnderNpm: boolean): void {
   let signals = 0;
+  let closeNow: (() => void) | null = null;
   const stop = (reason: string) => {
     signals++;
-    if (signals === 1) begin(target, reason);
-    else if (signals === 2) cutAnswers(target);
-    else process.exit(1);
+    if (signals === 1) closeNow = begin(target, reason);
+    else if (signals === 2) {
+      cutAnswers(target);
+      closeNow?.();
+    } else process.exit(1);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
   if (isUnderNpm) watchNpm(() => stop('npm has gone'));
 }
 
-function begin(target: Stoppable, reason: string): void {
+/** Returns what ends the wait for load balancers. */
+function begin(target: Stoppable, reason: string): () => void {
   const logger = new Logger('Gateway');
   logger.log(`stopping: ${reason}`);
   const lifecycle = target.app?.get(Lifecycle);
@@ -48,7 +52,10 @@ function begin(target: Stoppable, reason: string): void {
   const lameDuckMs = target.isPublic && lifecycle ? LAME_DUCK_MS : 0;
   setTimeout(() => cutAnswers(target), lameDuckMs + DRAIN_MS).unref();
   setTimeout(() => process.exit(1), lameDuckMs + DRAIN_MS + CLOSE_MS).unref();
-  setTimeout(() => {
+  let isClosing = false;
+  const close = () => {
+    if (isClosing) return;
+    isClosing = true;
     if (lifecycle) lifecycle.isClosing = true;
     target.stopAll().then(
       () => process.exit(0),
@@ -57,7 +64,9 @@ function begin(target: Stoppable, reason: string): void {
         process.exit(1);
       },
     );
-  }, lameDuckMs);
+  };
+  setTimeout(close, lameDuckMs);
+  return close;
 }
 
 function cutAnswers({ app }: Stoppable): void {
