@@ -33,7 +33,7 @@ export async function bundle({ entry, folder, file }) {
       if (level === 'warn') console.warn(message);
     },
   });
-  await build.write({ file, format: 'esm', codeSplitting: false, keepNames: true, sourcemap: true });
+  await build.write({ file, format: 'esm', codeSplitting: false, sourcemap: true });
   await build.close();
   // One character beyond Latin-1 makes V8 hold the whole text in two bytes each.
   writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/[^\0-\u00ff]/g, escaped), 'utf8');
