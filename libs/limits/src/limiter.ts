@@ -144,7 +144,9 @@ export class Limiter {
   states(subjects: readonly Subject[]): RuleState[] {
     const now = this.now();
     const view = this.shared?.view ?? null;
-    return subjects.flatMap((subject) => subject.states(now, view));
+    const states: RuleState[] = [];
+    for (const subject of subjects) subject.addStates(states, now, view);
+    return states;
   }
 
   /** Those of which so much is used that operators are to be told. */

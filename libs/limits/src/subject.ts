@@ -157,8 +157,9 @@ export class Subject {
     for (const held of this.held) this.count(held, actual, now, view);
   }
 
-  states(now: Instant, view: ReplicaView | null): RuleState[] {
-    return this.held.map((held) => stateOf(held, now, view, 0));
+  /** Adds how each of its rules stands. */
+  addStates(states: RuleState[], now: Instant, view: ReplicaView | null): void {
+    for (const held of this.held) states.push(stateOf(held, now, view, 0));
   }
 
   private count(held: HeldRule, actual: Demand, now: Instant, view: ReplicaView | null): void {

@@ -2,8 +2,22 @@ import { type RuleState, usedPercent } from '@app/limits';
 import { formatUsd } from '@app/models';
 
 const HUNDRED = 100;
+
+type HeaderNames = readonly [string, string, string];
+const rateNames = (what: string): HeaderNames => [
+  `x-ratelimit-limit-${what}`,
+  `x-ratelimit-remaining-${what}`,
+  `x-ratelimit-reset-${what}`,
+];
+const windowNames = (which: string): HeaderNames => [
+  `x-codex-${which}-used-percent`,
+  `x-codex-${which}-window-minutes`,
+  `x-codex-${which}-reset-at`,
+];
+const REQUEST_HEADERS = rateNames('requests');
+const TOKEN_HEADERS = rateNames('tokens');
 /** What Codex shows as its own limits. */
-const CODEX_NAMES = ['primary', 'secondary'] as const;
+const WINDOW_HEADERS = [windowNames('primary'), windowNames('secondary')];
 
 /**
  * The headers that tell a client how its limits stand, names and values in turn: OpenAI's for what is limited by the minute
@@ -11,18 +25,25 @@ const CODEX_NAMES = ['primary', 'secondary'] as const;
  * (codex-cli.md §3).
  */
 export function limitHeaders(states: readonly RuleState[], wallMs: number): string[] {
-  const rates = states.filter(({ rule }) => rule.kind === 'rate');
-  const headers = [
-    ...rateHeaders('requests', tightest(rates.filter(({ rule }) => rule.unit === 'requests')), wallMs),
-    ...rateHeaders('tokens', tightest(rates.filter(({ rule }) => rule.unit === 'tokens')), wallMs),
-  ];
-  const windows = states.filter(({ rule }) => rule.kind === 'plan' && rule.period !== null);
-  for (const [index, name] of CODEX_NAMES.entries()) {
-    const state = windows[index];
-    if (state) headers.push(...windowHeaders(name, state, wallMs));
+  // On the way of every limited call: one walk, and no lists beside the one that is returned.
+  const headers: string[] = [];
+  let requests: RuleState | null = null;
+  let tokens: RuleState | null = null;
+  let balance: RuleState | null = null;
+  let windows = 0;
+  for (const state of states) {
+    const { kind, unit, period, prepaid } = state.rule;
+    if (prepaid !== undefined) balance = tighter(balance, state);
+    if (kind === 'rate' && unit === 'requests') requests = tighter(requests, state);
+    else if (kind === 'rate' && unit === 'tokens') tokens = tighter(tokens, state);
+    else if (kind === 'plan' && period !== null) {
+      const names = WINDOW_HEADERS[windows++];
+      if (names) addWindow(headers, names, state, wallMs);
+    }
   }
-  const balance = tightest(states.filter(({ rule }) => rule.prepaid !== undefined));
-  if (balance) headers.push(...creditHeaders(Math.max(0, balance.rule.limit - balance.used)));
+  if (requests) addRate(headers, REQUEST_HEADERS, requests, wallMs);
+  if (tokens) addRate(headers, TOKEN_HEADERS, tokens, wallMs);
+  if (balance) addCredits(headers, Math.max(0, balance.rule.limit - balance.used));
   return headers;
 }
 
@@ -42,46 +63,27 @@ export function remainingOf({ rule, used, reserved }: RuleState): number {
   return Math.max(0, Math.floor(rule.limit - used - reserved));
 }
 
-function tightest(states: readonly RuleState[]): RuleState | null {
-  return states.reduce<RuleState | null>(
-    (least, state) => (least === null || remainingOf(state) < remainingOf(least) ? state : least),
-    null,
-  );
+function tighter(least: RuleState | null, state: RuleState): RuleState {
+  return least === null || remainingOf(state) < remainingOf(least) ? state : least;
 }
 
-function rateHeaders(name: 'requests' | 'tokens', state: RuleState | null, wallMs: number): string[] {
-  if (!state) return [];
-  return [
-    `x-ratelimit-limit-${name}`,
-    String(state.rule.limit),
-    `x-ratelimit-remaining-${name}`,
-    String(remainingOf(state)),
-    `x-ratelimit-reset-${name}`,
-    // To a 240th of the minute: it is not told as more than that.
-    goDuration(Math.min(state.periodMs ?? Infinity, (state.resetsAtMs ?? wallMs) - wallMs)),
-  ];
+function addRate(headers: string[], names: HeaderNames, state: RuleState, wallMs: number): void {
+  const [limit, remaining, reset] = names;
+  // To a 240th of the minute: it is not told as more than that.
+  const resetsInMs = Math.min(state.periodMs ?? Infinity, (state.resetsAtMs ?? wallMs) - wallMs);
+  headers.push(limit, String(state.rule.limit), remaining, String(remainingOf(state)), reset, goDuration(resetsInMs));
 }
 
-function windowHeaders(name: (typeof CODEX_NAMES)[number], state: RuleState, wallMs: number): string[] {
+function addWindow(headers: string[], names: HeaderNames, state: RuleState, wallMs: number): void {
   const { rule, used, periodMs, resetsAtMs } = state;
-  return [
-    `x-codex-${name}-used-percent`,
-    String(Math.round(usedPercent(rule, used) * 10) / 10),
-    `x-codex-${name}-window-minutes`,
-    String(Math.round((periodMs ?? 0) / 60_000)),
-    `x-codex-${name}-reset-at`,
-    String(Math.ceil((resetsAtMs ?? wallMs) / 1_000)),
-  ];
+  const [usedShare, minutes, resetAt] = names;
+  headers.push(usedShare, String(Math.round(usedPercent(rule, used) * 10) / 10));
+  headers.push(minutes, String(Math.round((periodMs ?? 0) / 60_000)));
+  headers.push(resetAt, String(Math.ceil((resetsAtMs ?? wallMs) / 1_000)));
 }
 
 /** In USD. */
-function creditHeaders(leftNanoUsd: number): string[] {
-  return [
-    'x-codex-credits-has-credits',
-    String(leftNanoUsd > 0),
-    'x-codex-credits-unlimited',
-    'false',
-    'x-codex-credits-balance',
-    formatUsd(BigInt(Math.floor(leftNanoUsd))),
-  ];
+function addCredits(headers: string[], leftNanoUsd: number): void {
+  headers.push('x-codex-credits-has-credits', String(leftNanoUsd > 0), 'x-codex-credits-unlimited', 'false');
+  headers.push('x-codex-credits-balance', formatUsd(BigInt(Math.floor(leftNanoUsd))));
 }
