@@ -28,7 +28,8 @@ export {
 } from './request-record.js';
 export { EVERY_REQUEST, type RequestFilter } from './request-filter.js';
 export { type RequestMatch, requestMatch } from './request-match.js';
-export { type Compared, type Measure, MEASURES, Reconciliation } from './reconciliation.js';
+export { type Compared, Reconciliation } from './reconciliation.js';
+export { type Measure, MEASURES } from './usage-totals.js';
 export { type Facet, type HistogramBucket, RequestReports } from './request-reports.js';
 export { RequestSearch } from './request-search.js';
 export { type RequestRow } from './request-row.js';

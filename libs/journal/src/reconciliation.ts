@@ -1,18 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, QuestionPool } from '@app/database';
+import { type Measure, MEASURES, MEASURES_OF_ROWS } from './usage-totals.js';
 
 /** What is counted of requests, by rows as by totals. */
-export const MEASURES = [
-  'requests',
-  'errors',
-  'input_tokens',
-  'cached_tokens',
-  'cache_write_tokens',
-  'output_tokens',
-  'reasoning_tokens',
-  'cost_nano_usd',
-] as const;
-export type Measure = (typeof MEASURES)[number];
 export type Measured = Readonly<Record<Measure, bigint>>;
 
 /** The rows of a time, counted in three ways. */
@@ -37,6 +27,7 @@ type ComparedRow = { start: Date } & Record<`left_${Measure}` | `right_${Measure
 
 const UNITS = { hour: '1 hour', day: '1 day' };
 const SUMS = MEASURES.map((measure) => `sum(${measure})::int8 AS ${measure}`).join(', ');
+const COUNTED = MEASURES.map((measure, index) => `(${MEASURES_OF_ROWS[index]})::int8 AS ${measure}`).join(', ');
 const BOTH = MEASURES.map(
   (measure) => `coalesce(l.${measure}, 0) AS left_${measure}, coalesce(r.${measure}, 0) AS right_${measure}`,
 ).join(', ');
@@ -71,11 +62,7 @@ export class Reconciliation {
   /** Rows against totals, hour by hour. @param from @param to full hours */
   rowsAndHours(from: Date, to: Date): Promise<Compared[]> {
     const rows = Prisma.sql`
-      SELECT date_bin('1 hour', started_at, '2000-01-01Z') AS start, count(*) AS requests,
-        count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left')) AS errors, coalesce(sum(input_tokens), 0)::int8 AS input_tokens,
-        coalesce(sum(cached_tokens), 0)::int8 AS cached_tokens, coalesce(sum(cache_write_tokens), 0)::int8 AS cache_write_tokens,
-        coalesce(sum(output_tokens), 0)::int8 AS output_tokens, coalesce(sum(reasoning_tokens), 0)::int8 AS reasoning_tokens,
-        coalesce(sum(cost_nano_usd), 0)::int8 AS cost_nano_usd
+      SELECT date_bin('1 hour', started_at, '2000-01-01Z') AS start, ${Prisma.raw(COUNTED)}
       FROM request_log WHERE started_at >= ${from} AND started_at < ${to} GROUP BY 1`;
     return this.compared(rows, totals('usage_hours', 'hour', from, to));
   }

@@ -18,18 +18,24 @@ const SUMS = [
   'output_tokens',
   'reasoning_tokens',
   'cost_nano_usd',
+] as const;
+
+/** What totals count of rows, by the names of their columns. */
+export const MEASURES = ['requests', 'errors', ...SUMS] as const;
+export type Measure = (typeof MEASURES)[number];
+
+/** The same of a group of rows, in SQL and in the same order. */
+export const MEASURES_OF_ROWS: readonly string[] = [
+  'count(*)',
+  `count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left'))`,
+  ...SUMS.map((name) => `coalesce(sum(${name}), 0)`),
 ];
-const COUNTS = ['requests', 'errors', ...SUMS];
 
 /**
  * Common table expressions that add the rows of `inserted`, and nothing else, to the totals of their minute, hour and day; rows in
  * key order, so that replicas never deadlock.
  */
-export const insertedTotals: string = totalsInto(COUNTS, 'inserted', [
-  'count(*)',
-  `count(*) FILTER (WHERE outcome NOT IN ('ok', 'client_left'))`,
-  ...SUMS.map((name) => `coalesce(sum(${name}), 0)`),
-]);
+export const insertedTotals: string = totalsInto(MEASURES, 'inserted', MEASURES_OF_ROWS);
 
 /**
  * The same for the costs of `changed`, each with its `new_cost` and its `cost` of before. In the order of the log's own insert: the
@@ -39,7 +45,7 @@ export const repricedTotals = (changed: string): string =>
   totalsInto(['cost_nano_usd'], changed, ['sum(coalesce(new_cost, 0) - coalesce(cost, 0))']);
 
 function totalsInto(columns: readonly string[], from: string, values: readonly string[]): string {
-  const rest = COUNTS.filter((name) => !columns.includes(name));
+  const rest = MEASURES.filter((name) => !columns.includes(name));
   return TABLES.map(
     ({ name, unit, where }) => `${name} AS (
   INSERT INTO usage_${name} AS totals (${[KEY, ...columns, ...rest].join(', ')})

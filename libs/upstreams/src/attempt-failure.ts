@@ -45,3 +45,18 @@ export interface AttemptReport {
   /** Of the answer, as it came: what of it may be kept is for the log to say. */
   headers: IncomingHttpHeaders | null;
 }
+
+/** Of a try that is about to begin. */
+export function beginReport({ id, name }: { readonly id: string; readonly name: string }): AttemptReport {
+  return {
+    upstreamId: id,
+    upstreamName: name,
+    status: null,
+    problem: null,
+    connection: null,
+    sentMs: null,
+    firstByteMs: null,
+    durationMs: 0,
+    headers: null,
+  };
+}

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { AttemptFailure, AttemptReport } from './attempt-failure.js';
+import { type AttemptFailure, type AttemptReport, beginReport } from './attempt-failure.js';
 import type { Routing } from './routing.js';
 import type { Candidate, Upstream } from './upstream.js';
 
@@ -183,17 +183,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     private readonly monotonicNow: () => number,
   ) {
     this.startedAtMs = monotonicNow();
-    this.report = {
-      upstreamId: upstream.id,
-      upstreamName: upstream.name,
-      status: null,
-      problem: null,
-      connection: null,
-      sentMs: null,
-      firstByteMs: null,
-      durationMs: 0,
-      headers: null,
-    };
+    this.report = beginReport(upstream);
     upstream.health.noteStarted(this.startedAtMs);
   }
 

@@ -1,4 +1,4 @@
-export type { AttemptFailure, AttemptReport } from './attempt-failure.js';
+export { type AttemptFailure, type AttemptReport, beginReport } from './attempt-failure.js';
 export type { ConnectionTimings } from './connection-timings.js';
 export { AddressDeniedError, AddressPolicy } from './address-policy.js';
 export { type AnswerSink, Forwarding, type ForwardedCall, type TransportError } from './forwarding.js';

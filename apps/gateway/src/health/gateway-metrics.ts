@@ -120,16 +120,7 @@ export class GatewayMetrics implements OnApplicationShutdown {
 
   /** Adds a gauge that is read when somebody asks for it. */
   showGauge(name: string, help: string, read: () => number): void {
-    this.registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        registers: [],
-        collect() {
-          this.set(read());
-        },
-      }),
-    );
+    this.showGauges(name, help, [], () => [[[], read()]]);
   }
 
   /** Adds a gauge with labels, that is read when somebody asks for it: all of its values, each with its labels. */

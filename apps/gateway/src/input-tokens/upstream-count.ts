@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { RequestRecord } from '@app/journal';
 import { type ResponseCall, rewriteCall } from '@app/protocol';
 import { Clock, scrub } from '@app/runtime';
-import type { AttemptReport, Candidate } from '@app/upstreams';
+import { beginReport, type Candidate } from '@app/upstreams';
 import { forwardedHeaders } from '../responses/passed-headers.js';
 import { isClientMistake } from '../responses/attempt-failures.js';
 
@@ -43,17 +43,7 @@ export class UpstreamCount {
     record: RequestRecord,
   ): Promise<UpstreamAnswer | null> {
     if (this.without.has(upstream.id)) return null;
-    const attempt: AttemptReport = {
-      upstreamId: upstream.id,
-      upstreamName: upstream.name,
-      status: null,
-      problem: null,
-      connection: null,
-      sentMs: null,
-      firstByteMs: null,
-      durationMs: 0,
-      headers: null,
-    };
+    const attempt = beginReport(upstream);
     record.attempts = [attempt];
     const startedAtMs = this.clock.monotonic();
     record.upstreamId = upstream.id;
