@@ -36,25 +36,25 @@ export function toAttemptCell(
   attempt: UpstreamAttempt,
   { upstreamId }: Pick<RequestRecord, 'upstreamId'>,
 ): AttemptCell {
-  const { connection, sentMs, firstByteMs } = attempt;
-  const headers = headersOf(attempt);
+  const { connection, problem, sentMs, firstByteMs } = attempt;
+  const isOther = attempt.upstreamId !== upstreamId;
+  // What is undefined is left out of the JSON.
   return {
-    ...(attempt.upstreamId === upstreamId
-      ? {}
-      : { upstream_id: attempt.upstreamId, upstream_name: attempt.upstreamName }),
+    upstream_id: isOther ? attempt.upstreamId : undefined,
+    upstream_name: isOther ? attempt.upstreamName : undefined,
     status: attempt.status,
-    ...(attempt.problem === null ? {} : { problem: storable(attempt.problem, 300) }),
-    ...(connection && {
-      connection: {
-        dns_ms: roundedOrNull(connection.dnsMs),
-        tcp_ms: roundedOrNull(connection.tcpMs),
-        tls_ms: roundedOrNull(connection.tlsMs),
-      },
-    }),
-    ...(sentMs === null ? {} : { sent_ms: roundMs(sentMs) }),
-    ...(firstByteMs === null ? {} : { first_byte_ms: roundMs(firstByteMs) }),
+    problem: problem === null ? undefined : storable(problem, 300),
+    connection: connection
+      ? {
+          dns_ms: roundedOrNull(connection.dnsMs),
+          tcp_ms: roundedOrNull(connection.tcpMs),
+          tls_ms: roundedOrNull(connection.tlsMs),
+        }
+      : undefined,
+    sent_ms: sentMs === null ? undefined : roundMs(sentMs),
+    first_byte_ms: firstByteMs === null ? undefined : roundMs(firstByteMs),
     duration_ms: roundMs(attempt.durationMs),
-    ...(headers && { headers }),
+    headers: headersOf(attempt) ?? undefined,
   };
 }
 

@@ -25,6 +25,7 @@ export {
   type UpstreamAttempt,
   type UsageSource,
   type UsageWatch,
+  type WriteWaiter,
 } from './request-record.js';
 export { EVERY_REQUEST, type RequestFilter } from './request-filter.js';
 export { type RequestMatch, requestMatch } from './request-match.js';

@@ -1,6 +1,7 @@
 import { formatMultiplier } from '@app/models';
 import type { RequestRecord } from './request-record.js';
-import { type Cell, COLUMN_NAMES, type RequestRow, toCells } from './request-row.js';
+import { ASKED_COLUMN_NAMES, type Cell, COLUMN_NAMES, type RequestRow } from './request-row.js';
+import type { RowText } from './row-text.js';
 import { storable } from './storable.js';
 
 const FORMAT = 1;
@@ -9,25 +10,8 @@ const HTTP_OK = 200;
 const CRASH_STATUS = 500;
 const CRASH_MESSAGE = 'the gateway ended before the answer did';
 
-/** Cells of a record `opened`; the id comes first, as it does in rows. */
-const OPENED_COLUMNS = [
-  'id',
-  'started_at',
-  'key_id',
-  'key_name',
-  'group_id',
-  'group_name',
-  'model',
-  'upstream_id',
-  'upstream_name',
-  'route',
-  'kind',
-  'stream',
-  'session_id',
-  'client',
-  'client_ip',
-  'client_request_id',
-  'request_bytes',
+/** Cells of a record `opened`, behind those that its row begins with. */
+const ESTIMATE_COLUMNS = [
   'input_tokens',
   'output_tokens',
   'cost_nano_usd',
@@ -37,6 +21,8 @@ const OPENED_COLUMNS = [
   'service_tier',
   'priced_calls',
 ] as const satisfies readonly (keyof RequestRow)[];
+
+const OPENED_COLUMNS: readonly (keyof RequestRow)[] = [...ASKED_COLUMN_NAMES, ...ESTIMATE_COLUMNS];
 
 /** Names of the cells in a segment's records; each segment tells its own, as releases differ. */
 export interface SegmentHeader {
@@ -60,29 +46,12 @@ export function idIn(text: string): string {
 }
 
 /** The text of a record `opened`. */
-export function openedText(record: RequestRecord): string {
+export function openedText(record: RequestRecord, row: RowText): string {
   const { estimate } = record;
   const pricing = estimate?.pricing ?? null;
   const tier = record.serviceTier ?? pricing?.askedTier ?? null;
   const charge = estimate && pricing ? pricing.chargeOf(estimate.usage, tier, estimate.calls) : null;
-  return JSON.stringify([
-    record.id,
-    new Date(record.startedAtMs).toISOString(),
-    record.keyId,
-    record.keyName,
-    record.groupId,
-    record.groupName,
-    storable(record.model, 256),
-    record.upstreamId,
-    record.upstreamName,
-    storable(record.route, 256),
-    record.kind,
-    record.stream,
-    storable(record.sessionId, 128),
-    storable(record.client, 128),
-    record.clientIp,
-    storable(record.clientRequestId, 128),
-    record.requestBytes,
+  const estimated = JSON.stringify([
     estimate?.usage.inputTokens ?? null,
     estimate?.usage.outputTokens ?? null,
     charge && String(charge.nanoUsd),
@@ -91,29 +60,18 @@ export function openedText(record: RequestRecord): string {
     pricing && formatMultiplier(pricing.multiplier),
     storable(tier, 64),
     estimate?.calls ?? null,
-  ] satisfies { [Index in keyof typeof OPENED_COLUMNS]: Cell });
+  ] satisfies { [Index in keyof typeof ESTIMATE_COLUMNS]: Cell });
+  return `[${row.askedPart(record)},${estimated.slice(1)}`;
 }
 
-const STATUS = COLUMN_NAMES.indexOf('status');
-const SETTLEMENT = COLUMN_NAMES.indexOf('settlement');
-
-/** The cells of a record `settled`: the row of a record that has not closed yet, as it would be if nothing more came. */
-export function settledCells(record: RequestRecord): Cell[] {
-  const cells = toCells(record);
-  const { status, upstreamStatus, firstByteMs } = record;
-  if (status === 0) cells[STATUS] = upstreamStatus !== null && upstreamStatus < 300 ? upstreamStatus : HTTP_OK;
-  if (record.settlement === 'open') cells[SETTLEMENT] = firstByteMs === null ? 'interrupted' : 'partial';
-  return cells;
-}
-
-/** Cells that grow until the close; all others tell of what has happened. */
-const GROWING = new Set<keyof RequestRow>(['first_byte_ms', 'duration_ms', 'response_bytes', 'upstream_attempts']);
-const TELLING = COLUMN_NAMES.flatMap((name, index) => (GROWING.has(name) ? [] : [index]));
-
-/** Whether a row tells the same as one from before its close. */
-export function tellsTheSame(cells: readonly Cell[], before: readonly unknown[]): boolean {
-  for (const index of TELLING) if (cells[index] !== before[index]) return false;
-  return true;
+/** The text of a record `settled`: the row of a record that has not closed yet, as it would be if nothing more came. */
+export function settledText(record: RequestRecord, row: RowText): string {
+  const { upstreamStatus, firstByteMs } = record;
+  let { status, settlement } = record;
+  if (status === 0) status = upstreamStatus !== null && upstreamStatus < 300 ? upstreamStatus : HTTP_OK;
+  if (settlement === 'open') settlement = firstByteMs === null ? 'interrupted' : 'partial';
+  row.update(record, status, settlement);
+  return row.whole(record);
 }
 
 /** A row of another release as one of this: by the names of its cells, as one may have more of them than the other. */

@@ -25,6 +25,8 @@ export class JournalWriter {
   segments: Segment[] = [];
   /** Of all segments. */
   bytes = 0;
+  /** Writes that failed, and whose records are in no segment. */
+  failures = 0;
   /** Why nothing can be written at the moment. */
   problem: string | null = 'not opened';
   current: Segment | null = null;
@@ -168,6 +170,7 @@ export class JournalWriter {
   /** What was written of the last records is a torn tail: whatever comes next goes into another segment. */
   private fail(error: Error): void {
     const { file } = this;
+    this.failures++;
     this.buffer.clear();
     this.current = null;
     this.file = -1;

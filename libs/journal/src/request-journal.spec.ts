@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -166,6 +166,54 @@ describe('what a killed process leaves', () => {
     await nextTurn();
     expect(files()).toContain('0000000001.log');
     expect(journal.segmentsDamaged).toBe(1);
+  });
+});
+
+describe('what those of one turn have to note', () => {
+  const size = () => files().reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+
+  it('is written together, and told to each of them behind that', async () => {
+    const journal = openJournal();
+    const before = size();
+    const told: [string, number][] = [];
+    const records = Array.from({ length: 5 }, () => begin(journal));
+    for (const record of records) {
+      record.writeWaiter = { onWritten: () => told.push([record.id, size()]) };
+      ask(record);
+      expect(record.isBeingWritten).toBe(true);
+    }
+    expect(size()).toBe(before);
+    await nextTurn();
+    expect(told.map(([id]) => id)).toEqual(records.map(({ id }) => id));
+    for (const [, bytes] of told) expect(bytes).toBe(size());
+    expect(size()).toBeGreaterThan(before);
+    expect(records.some(({ isBeingWritten }) => isBeingWritten)).toBe(false);
+    expect(readAll(openJournal())).toHaveLength(5);
+  });
+
+  it('and cannot be written is told as well: rows of their ends are written again', async () => {
+    const journal = openJournal();
+    const record = begin(journal);
+    ask(record);
+    let isTold = false;
+    record.writeWaiter = { onWritten: () => (isTold = true) };
+    const [name] = files() as [string];
+    // A write that fails, as on a disk that is full: the descriptor takes none.
+    const { writer } = journal as unknown as { writer: { file: number } };
+    closeSync(writer.file);
+    writer.file = openSync(join(folder, name), 'r');
+    record.settle(SUMMARY, 'terminal_event', UNPRICED);
+    await nextTurn();
+    expect(isTold).toBe(true);
+    expect(journal.refusal).toBe('unwritable');
+    journal.tick();
+    close(journal, record);
+    await nextTurn();
+    expect(files().length).toBe(2);
+    const [row, ...others] = readAll(openJournal()).map(rowOf);
+    expect(row).toMatchObject({ id: record.id, outcome: 'ok', input_tokens: 7 });
+    expect(others).toEqual([]);
+    expect(files()).toContain(name);
   });
 });
 

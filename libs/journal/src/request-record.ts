@@ -76,6 +76,11 @@ export interface RecordKeeper {
   noteEnding(record: RequestRecord): void;
 }
 
+/** Whoever goes on when what its keeper has noted of a record is written. */
+export interface WriteWaiter {
+  onWritten(): void;
+}
+
 /** What a request that has been sent to an upstream has used, if nothing more is heard of it. */
 export interface UsageEstimate {
   readonly usage: TokenUsage;
@@ -197,10 +202,14 @@ export class RequestRecord {
   usageWatch: UsageWatch | null = null;
   /** Until the record is closed. */
   keeper: RecordKeeper | null = null;
-  /** Where its keeper has it. */
-  heldIn: object | null = null;
-  /** What its keeper has of its end. */
-  settledCells: readonly unknown[] | null = null;
+  /** What its keeper has of it. */
+  held: object | null = null;
+  /**
+   * Who waits for what is noted to be written: together with what is noted of others in the same turn of the event loop, while
+   * `isBeingWritten`. null: nobody does, and it is written at once.
+   */
+  writeWaiter: WriteWaiter | null = null;
+  isBeingWritten = false;
   /** Whether the client may have seen the end of its answer. */
   isEnding = false;
   /** null: it has not been sent to an upstream, or costs nothing there. */
@@ -369,6 +378,7 @@ export class RequestRecord {
     this.settleOpen();
     this.isClosed = true;
     this.keeper = null;
+    this.writeWaiter = null;
     this.usageWatch = null;
     this.holding?.settle(this);
     this.holding = null;

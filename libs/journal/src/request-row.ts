@@ -1,10 +1,6 @@
-import { isIP } from 'node:net';
 import type { CacheDrop } from '@app/contract';
-import { formatMultiplier } from '@app/models';
-import { outcomeOf } from './outcome.js';
-import type { CompactionNote, RequestRecord } from './request-record.js';
-import { roundMs, storable } from './storable.js';
-import { type AttemptCell, toAttemptCell } from './attempt-cell.js';
+import type { AttemptCell } from './attempt-cell.js';
+import type { CompactionNote } from './request-record.js';
 
 /** A row of request_log, as the database has it. */
 export interface RequestRow {
@@ -72,8 +68,8 @@ export interface CompactionCell {
   request_id: string | null;
 }
 
-/** Column types of a batch insert, in the table's order. */
-export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
+/** What is known when an upstream is asked. */
+const ASKED_COLUMNS = {
   id: 'uuid',
   started_at: 'timestamptz',
   key_id: 'uuid',
@@ -81,12 +77,21 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   group_id: 'uuid',
   group_name: 'text',
   model: 'text',
-  served_model: 'text',
   upstream_id: 'uuid',
   upstream_name: 'text',
   route: 'text',
   kind: 'text',
   stream: 'boolean',
+  session_id: 'text',
+  client: 'text',
+  client_ip: 'inet',
+  client_request_id: 'text',
+  request_bytes: 'bigint',
+} as const;
+
+/** What an answer tells, and what becomes of it. */
+const TOLD_COLUMNS = {
+  served_model: 'text',
   status: 'smallint',
   upstream_status: 'smallint',
   outcome: 'text',
@@ -101,18 +106,9 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   reasoning_tokens: 'bigint',
   cost_nano_usd: 'bigint',
   price_id: 'uuid',
-  first_byte_ms: 'double precision',
-  duration_ms: 'double precision',
   attempts: 'smallint',
-  request_bytes: 'bigint',
-  response_bytes: 'bigint',
-  session_id: 'text',
-  client: 'text',
-  client_ip: 'inet',
   response_id: 'text',
   upstream_request_id: 'text',
-  client_request_id: 'text',
-  upstream_attempts: 'jsonb',
   keep_alives: 'integer',
   client_left_action: 'text',
   last_event: 'text',
@@ -123,6 +119,25 @@ export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
   price_multiplier: 'numeric',
   priced_calls: 'integer',
   cache_drop: 'jsonb',
+} as const;
+
+/** What grows until the last byte of an answer is out. */
+const GROWING_COLUMNS = {
+  first_byte_ms: 'double precision',
+  duration_ms: 'double precision',
+  response_bytes: 'bigint',
+  upstream_attempts: 'jsonb',
+} as const;
+
+export type AskedColumn = keyof typeof ASKED_COLUMNS;
+export type ToldColumn = keyof typeof TOLD_COLUMNS;
+export type GrowingColumn = keyof typeof GROWING_COLUMNS;
+
+/** Columns and their types, in the order of a row's cells: what changes last comes last. */
+export const ROW_COLUMNS: Readonly<Record<keyof RequestRow, string>> = {
+  ...ASKED_COLUMNS,
+  ...TOLD_COLUMNS,
+  ...GROWING_COLUMNS,
 };
 
 /** Objects and lists are for the columns that hold JSON. */
@@ -131,11 +146,7 @@ export type Cell = string | number | boolean | object | null;
 /** Names of the cells of a row, in order. */
 export const COLUMN_NAMES = Object.keys(ROW_COLUMNS) as (keyof RequestRow)[];
 
-/** The record as one row of the batch's JSON: its cells, in the order of `ROW_COLUMNS`. */
-export function toCells(record: RequestRecord): Cell[] {
-  const row = toRow(record);
-  return COLUMN_NAMES.map((name) => row[name]);
-}
+export const ASKED_COLUMN_NAMES = Object.keys(ASKED_COLUMNS) as AskedColumn[];
 
 /** The row of such cells, as the database gives it. */
 export function rowOfCells(cells: readonly Cell[]): RequestRow {
@@ -175,83 +186,4 @@ export function toBareCells(cells: readonly Cell[]): Cell[] {
     if (name === 'settlement') return 'missing';
     return BARE_COLUMNS.has(name) ? (cells[index] ?? null) : null;
   });
-}
-
-/** Texts that came from outside are made storable and kept short. */
-function toRow(record: RequestRecord): Record<keyof RequestRow, Cell> {
-  const { usage } = record;
-  return {
-    id: record.id,
-    started_at: new Date(record.startedAtMs).toISOString(),
-    key_id: record.keyId,
-    key_name: record.keyName,
-    group_id: record.groupId,
-    group_name: record.groupName,
-    model: storable(record.model, 256),
-    served_model: storable(record.servedModel, 256),
-    upstream_id: record.upstreamId,
-    upstream_name: record.upstreamName,
-    route: storable(record.route, 256) ?? '',
-    kind: record.kind,
-    stream: record.stream,
-    status: record.status,
-    upstream_status: record.upstreamStatus,
-    outcome: outcomeOf(record),
-    error_code: storable(record.errorCode, 128),
-    error_message: storable(record.errorMessage, 300),
-    settlement: record.settlement,
-    usage_source: record.usageSource,
-    input_tokens: usage?.inputTokens ?? null,
-    cached_tokens: usage?.cachedTokens ?? null,
-    cache_write_tokens: usage?.cacheWriteTokens ?? null,
-    output_tokens: usage?.outputTokens ?? null,
-    reasoning_tokens: usage?.reasoningTokens ?? null,
-    // As a string: a JSON number would lose digits beyond 2^53.
-    cost_nano_usd: record.costNanoUsd === null ? null : String(record.costNanoUsd),
-    price_id: record.priceId,
-    first_byte_ms: record.firstByteMs === null ? null : roundMs(record.firstByteMs),
-    duration_ms: roundMs(record.durationMs),
-    attempts: record.attempts.length,
-    request_bytes: record.requestBytes,
-    response_bytes: record.responseBytes,
-    session_id: storable(record.sessionId, 128),
-    client: storable(record.client, 128),
-    client_ip: record.clientIp && isIP(record.clientIp) ? record.clientIp : null,
-    response_id: storable(record.responseId, 256),
-    upstream_request_id: storable(record.upstreamRequestId, 256),
-    client_request_id: storable(record.clientRequestId, 128),
-    upstream_attempts:
-      record.attempts.length === 0 ? null : record.attempts.map((attempt) => toAttemptCell(attempt, record)),
-    keep_alives: record.keepAlives,
-    client_left_action: record.clientLeftAction,
-    last_event: record.lastEvent,
-    decision: storableJson(record.decision),
-    compaction: record.compaction && toCompactionCell(record.compaction),
-    service_tier: storable(record.serviceTier, 64),
-    base_cost_nano_usd: record.baseCostNanoUsd === null ? null : String(record.baseCostNanoUsd),
-    price_multiplier: record.priceMultiplier === null ? null : formatMultiplier(record.priceMultiplier),
-    priced_calls: record.pricedCalls,
-    cache_drop: record.cacheDrop,
-  };
-}
-
-function toCompactionCell(note: CompactionNote): CompactionCell {
-  return {
-    form: note.form,
-    by: note.by,
-    tokens_before: note.tokensBefore,
-    tokens_after: note.tokensAfter,
-    items_before: note.itemsBefore,
-    items_after: note.itemsAfter,
-    chunks: note.chunks,
-    request_id: note.requestId,
-  };
-}
-
-/** The same for every text inside a value that becomes JSON. */
-function storableJson(value: unknown): object | null {
-  if (value === null || value === undefined) return null;
-  return JSON.parse(JSON.stringify(value), (_, part: unknown) =>
-    typeof part === 'string' ? storable(part, 2_000) : part,
-  ) as object;
 }

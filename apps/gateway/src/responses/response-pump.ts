@@ -8,17 +8,20 @@ import type { Answer, AnswerContext, ClientSide, PumpOptions } from './answer.js
 import type { AnswerKeeper } from './answer-keeper.js';
 import { cutOff, finalError, tookTooLong, transportFailure, unusable } from './attempt-failures.js';
 import { DepartureProbe, type ProbedAnswer } from './client-departure.js';
+import { Drain } from './drain.js';
 import { EventAnswer } from './event-answer.js';
 import { EventsFromJson } from './events-from-json.js';
 import { isJsonType, JsonAnswer } from './json-answer.js';
 import { JsonFromEvents } from './json-from-events.js';
+import { type Asker, JournalGate } from './journal-gate.js';
 import { answeredHeaders } from './passed-headers.js';
 
 function nothing(): void {}
 
 /** Moves one answer from the upstream to the client, with backpressure, and lets go of the upstream when the client leaves. */
-export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering, ProbedAnswer {
+export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answering, ProbedAnswer, Asker {
   private readonly response: ServerResponse;
+  private readonly gate: JournalGate;
   private forwarding: Forwarding | null = null;
   private resolve: () => void = nothing;
   private reject: (error: Error) => void = nothing;
@@ -30,9 +33,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   private readonly failures: AttemptFailure[] = [];
   private isDone = false;
   /** The client has left, and the upstream is read to its end all the same. */
-  private isDetached = false;
-  private drainedBytes = 0;
-  private onDrained: (() => void) | null = null;
+  private drain: Drain | null = null;
   /** When the last byte came from the upstream, or the last sign of life went to the client. */
   private quietSinceMs: number;
   private stuckSinceMs: number | null = null;
@@ -45,6 +46,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     private readonly keeper: AnswerKeeper,
   ) {
     this.response = reply.raw;
+    this.gate = new JournalGate(record, reply.raw, this);
     this.quietSinceMs = keeper.nowMs;
   }
 
@@ -67,8 +69,12 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
       if (this.reply.request.raw.socket.readableEnded) this.onClientSideClosed();
       this.noteUpstream();
       this.keeper.asking(this.record, this.options.bodyBytes, this.options.pricing);
-      forwarding.start();
+      this.gate.askWhenWritten();
     });
+  }
+
+  ask(): void {
+    if (!this.isDone) this.forwarding?.start();
   }
 
   cutOff(by: 'shutdown' | 'operator'): boolean {
@@ -131,10 +137,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
 
   onData(chunk: Buffer): boolean {
     this.quietSinceMs = this.keeper.nowMs;
-    if (this.isDetached && (this.drainedBytes += chunk.length) > this.keeper.drainBytesMax) {
-      this.endDrain('drain_capped');
-      return true;
-    }
+    this.drain?.take(chunk.length);
     return this.isDone || !this.answer || this.answer.push(chunk);
   }
 
@@ -147,6 +150,10 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     const failure = transportFailure(error, wasSent);
     const ours = this.isHeadSent ? null : this.options.rule.refusal(null, error);
     this.fail(ours ? { ...failure, error: ours } : failure);
+  }
+
+  private get isDetached(): boolean {
+    return this.drain !== null;
   }
 
   get isSettled(): boolean {
@@ -196,7 +203,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   write(bytes: Buffer): boolean {
     if (this.isDetached) return true;
     this.record.responseBytes += bytes.length;
-    const isTaken = this.response.write(bytes);
+    const isTaken = this.gate.write(bytes);
     if (!isTaken) {
       this.stuckSinceMs ??= this.keeper.clock.monotonic();
       // Not with the next bytes only: they would have to be held as well.
@@ -211,7 +218,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     this.noteAnswered();
     if (this.isDetached) return this.endDrain('drained');
     if (lastBytes) this.record.responseBytes += lastBytes.length;
-    this.response.end(lastBytes);
+    this.gate.end(lastBytes);
   }
 
   destroy(): void {
@@ -241,6 +248,12 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   refuse(error: GatewayError): void {
     this.isDone = true;
     this.forwarding?.succeeded();
+    this.rejectWith(error);
+  }
+
+  private rejectWith(error: GatewayError): void {
+    // Whoever answers in its place waits for no journal.
+    this.record.writeWaiter = null;
     this.reject(error);
   }
 
@@ -259,7 +272,7 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     }
     this.isDone = true;
     this.answer?.discard();
-    this.reject(finalError(this.failures, failure));
+    this.rejectWith(finalError(this.failures, failure));
   }
 
   private get context(): AnswerContext {
@@ -328,21 +341,14 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
   /** The client has left: goes on without it, if there is something to wait for and room for it. Resolves at the end. */
   private detach(): Promise<void> | null {
     if (!this.forwarding?.wasSent || !this.keeper.mayDrain()) return null;
-    this.isDetached = true;
+    this.drain = new Drain(this.keeper, this);
     this.forwarding.resume();
-    const limit = setTimeout(() => this.endDrain('drain_capped'), this.keeper.drainMsMax);
-    return new Promise((resolve) => {
-      this.onDrained = () => {
-        clearTimeout(limit);
-        resolve();
-      };
-    });
+    return this.drain.ended;
   }
 
-  private endDrain(action: 'drained' | 'drain_capped'): void {
-    const { onDrained } = this;
-    if (!onDrained) return;
-    this.onDrained = null;
+  endDrain(action: 'drained' | 'drain_capped'): void {
+    const { drain } = this;
+    if (!drain || drain.isOver) return;
     this.isDone = true;
     this.answer?.discard();
     this.forwarding?.hangUp();
@@ -351,6 +357,6 @@ export class ResponsePump implements AnswerSink, ClientSide, RunningAnswer, Answ
     this.record.clientLeftAction = action;
     if (!this.record.isComplete) this.settleEstimate();
     this.resolve();
-    onDrained();
+    drain.end();
   }
 }
