@@ -86,7 +86,10 @@ export function eventChunks(model) {
   add('response.output_text.done', `${ITEM},"text":"${text}"`);
   add('response.content_part.done', `${ITEM},"part":{"type":"output_text","annotations":[],"text":"${text}"}`);
   add('response.output_item.done', `"output_index":0,"item":${message(text)}`);
-  add('response.completed', `"response":${responseObject(model, 'completed', USAGE, message(text))}`);
+  add(
+    'response.completed',
+    `${STAMP}${'0'.repeat(STAMP_DIGITS)}","response":${responseObject(model, 'completed', USAGE, message(text))}`,
+  );
   return events.map((event) => Buffer.from(`${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`));
 }
 

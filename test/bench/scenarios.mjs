@@ -81,7 +81,7 @@ async function runBurst(target, { seconds }) {
 /** Every connection reads whole streams of 200 events for at least `seconds`; rounds are therefore a little longer. */
 async function runPaced(target, { pacedSeconds, pacedStreams }) {
   const body = requestBody(models.paced, true);
-  const delays = [];
+  const [delays, endDelays] = [[], []];
   const rss = [];
   const before = rssBytes(target.pid);
   const sampling = setInterval(() => rss.push(rssBytes(target.pid)), RSS_EVERY_MS);
@@ -91,13 +91,17 @@ async function runPaced(target, { pacedSeconds, pacedStreams }) {
         body,
         connections: pacedStreams,
         seconds: pacedSeconds,
-        onDelays: (found) => delays.push(...found),
+        onDelays: (found, isEnd) => {
+          delays.push(...found);
+          if (isEnd) endDelays.push(found.at(-1));
+        },
       }),
     );
     return {
       ...streamFigures(result, cpu),
       delayMsP50: quantile(delays, 0.5),
       delayMsP99: quantile(delays, 0.99),
+      endDelayMsP99: quantile(endDelays, 0.99),
       rssMegabytes: median(rss) / 2 ** 20,
       rssKilobytesPerStream: (median(rss) - before) / 1024 / pacedStreams,
     };

@@ -4,13 +4,15 @@ import { EVENTS_PER_STREAM, STAMP, STAMP_DIGITS } from './messages.mjs';
 
 const STREAM_END = '0\r\n\r\n';
 const OK = 'HTTP/1.1 200';
+const COMPLETED = 'event: response.completed';
 
 /**
  * Reads streams over `connections` kept-alive connections, one after the other on each, until `seconds` have passed; what
  * has begun is read to its end.
  *
  * @param target where to: `{ url, path, key }`
- * @param load `{ body, connections, seconds, onStamps }`; `onStamps` gets, for each read, the delays in ms of the events in it
+ * @param load `{ body, connections, seconds, onDelays }`; `onDelays` gets, for each read, the delays in ms of the events in it, and
+ *   whether the last of them ends the response
  * @throws Error when an answer is not 200 or lacks an event
  */
 export async function loadStreams(target, { body, connections, seconds, onDelays }) {
@@ -48,7 +50,8 @@ function readStreams(url, { request, isOver, onDelays }) {
     socket.on('error', finish);
     socket.on('close', () => finish(new Error(`${url} closed a connection in the middle of a stream`)));
     socket.on('data', (bytes) => {
-      if (onDelays) onDelays(delaysMs(bytes));
+      const delays = onDelays ? delaysMs(bytes) : [];
+      onDelays?.(delays, bytes.includes(COMPLETED));
       parts.push(bytes);
       if (parts.length === 1 && !bytes.latin1Slice(0, OK.length).startsWith(OK)) {
         return finish(new Error(`not a stream: ${bytes.toString('utf8', 0, 500)}`));
