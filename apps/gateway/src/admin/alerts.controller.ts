@@ -2,6 +2,7 @@ import { Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AlertHistory, type AlertRow } from '@app/alerts';
 import { Alert, AlertList, type IdKind, ListAlertsQuery, type Page, toPublicId } from '@app/contract';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
 
@@ -10,6 +11,7 @@ export class AlertsController {
   constructor(private readonly history: AlertHistory) {}
 
   @Get()
+  @Permit('alerts:read')
   @ApiOperation({ summary: 'List alerts, newest first' })
   @ApiOkResponse({ standardSchema: AlertList })
   async list(@Query({ schema: ListAlertsQuery }) query: ListAlertsQuery): Promise<Page<Alert>> {

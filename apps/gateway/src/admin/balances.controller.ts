@@ -15,7 +15,8 @@ import {
 } from '@app/contract';
 import { type BalanceRow, Ledger, type LedgerEntryRow } from '@app/ledger';
 import { formatUsd, parseUsd } from '@app/models';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
@@ -27,6 +28,7 @@ export class BalancesController {
   constructor(private readonly ledger: Ledger) {}
 
   @Get()
+  @Permit('balances:read')
   @ApiOperation({ summary: 'List prepaid balances, those of the newest keys and groups first' })
   @ApiOkResponse({ standardSchema: BalanceList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Balance>> {
@@ -35,6 +37,7 @@ export class BalancesController {
   }
 
   @Get(':owner')
+  @Permit('balances:read')
   @ApiOperation({ summary: 'Read the balance of a key or a group' })
   @ApiOkResponse({ standardSchema: Balance })
   async find(@Param('owner', { schema: balanceOwner }) owner: BalanceOwner): Promise<Balance> {
@@ -44,15 +47,20 @@ export class BalancesController {
   }
 
   @Delete(':owner')
+  @Permit('balances:write')
   @ApiOperation({ summary: 'Close a balance: calls need none from now on; answers with the entry of what was left' })
   @ApiOkResponse({ standardSchema: LedgerEntry })
-  async close(@Param('owner', { schema: balanceOwner }) owner: BalanceOwner): Promise<LedgerEntry> {
-    const closed = await this.ledger.close(ADMIN_ACTOR, owner);
+  async close(
+    @Actor() actor: string,
+    @Param('owner', { schema: balanceOwner }) owner: BalanceOwner,
+  ): Promise<LedgerEntry> {
+    const closed = await this.ledger.close(actor, owner);
     if (!closed) throw AdminProblem.notFound(`balance: the ${owner.kind} needs none`);
     return toEntry(closed);
   }
 
   @Get(':owner/entries')
+  @Permit('balances:read')
   @ApiOperation({ summary: 'Read the ledger of a key or a group, newest first' })
   @ApiOkResponse({ standardSchema: LedgerEntryList })
   async entries(
@@ -70,14 +78,16 @@ export class BalancesController {
   }
 
   @Post(':owner/entries')
+  @Permit('balances:write')
   @ApiOperation({ summary: 'Top up a balance, or correct it; the first top-up opens it' })
   @ApiCreatedResponse({ standardSchema: LedgerEntry })
   async add(
+    @Actor() actor: string,
     @Param('owner', { schema: balanceOwner }) owner: BalanceOwner,
     @Body({ schema: AddLedgerEntry }) { kind, amount_usd: amount, reason, reference }: AddLedgerEntry,
   ): Promise<LedgerEntry> {
     const amountNanoUsd = amount.startsWith('-') ? -nanoUsdOf(amount.slice(1)) : nanoUsdOf(amount);
-    const added = await this.ledger.add(ADMIN_ACTOR, owner, { kind, amountNanoUsd, reason, reference });
+    const added = await this.ledger.add(actor, owner, { kind, amountNanoUsd, reason, reference });
     switch (added) {
       case 'no_owner':
         throw AdminProblem.notFound(owner.kind);

@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CacheHealth, CacheHealthQuery } from '@app/contract';
 import { Clock } from '@app/runtime';
 import { UsageReport, type UsageTotals } from '@app/usage';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from './admin.decorators.js';
 import { cachedShare } from './cached-share.js';
 import { withRange } from './request-query.js';
@@ -20,6 +21,7 @@ export class CacheHealthController {
   ) {}
 
   @Get()
+  @Permit('status:read')
   @ApiOperation({
     summary: 'How much of the input came from prompt caches',
     description: 'In whole hours, so that it is read from usage totals alone.',

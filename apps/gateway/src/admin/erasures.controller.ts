@@ -3,7 +3,8 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger
 import { BodyErasures } from '@app/bodies';
 import { BeginErasure, Erasure, ErasureList, idOf, type Page, PageQuery, toPublicId } from '@app/contract';
 import { type ErasureRow, Erasures, type ErasureSubject } from '@app/journal';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
@@ -17,17 +18,19 @@ export class ErasuresController {
   ) {}
 
   @Post()
+  @Permit('erasures:write')
   @ApiOperation({ summary: 'Erase personal data of a key, a group or a session from the request log; totals stay' })
   @ApiCreatedResponse({ standardSchema: Erasure })
-  async begin(@Body({ schema: BeginErasure }) body: BeginErasure): Promise<Erasure> {
+  async begin(@Actor() actor: string, @Body({ schema: BeginErasure }) body: BeginErasure): Promise<Erasure> {
     const subject = subjectOf(body);
     // First: bodies of a session are found by its rows, which will not know its name any more.
     if (subject.kind === 'session') await this.bodies.eraseSession(subject.id);
-    else await this.bodies.erase(ADMIN_ACTOR, { kind: subject.kind, id: subject.id });
-    return toErasure(await this.erasures.begin(ADMIN_ACTOR, subject));
+    else await this.bodies.erase(actor, { kind: subject.kind, id: subject.id });
+    return toErasure(await this.erasures.begin(actor, subject));
   }
 
   @Get()
+  @Permit('erasures:read')
   @ApiOperation({ summary: 'List erasures, newest first' })
   @ApiOkResponse({ standardSchema: ErasureList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Erasure>> {
@@ -35,6 +38,7 @@ export class ErasuresController {
   }
 
   @Get(':id')
+  @Permit('erasures:read')
   @ApiOperation({ summary: 'Read how far an erasure is' })
   @ApiOkResponse({ standardSchema: Erasure })
   async find(@Param('id', { schema: idOf('erasure') }) id: string): Promise<Erasure> {

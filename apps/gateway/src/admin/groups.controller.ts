@@ -26,7 +26,8 @@ import {
   toStoredPrices,
 } from '@app/models';
 import { Routing } from '@app/upstreams';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
@@ -51,6 +52,7 @@ export class GroupsController {
   ) {}
 
   @Get()
+  @Permit('groups:read')
   @ApiOperation({ summary: 'List groups, newest first' })
   @ApiOkResponse({ standardSchema: GroupList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Group>> {
@@ -59,14 +61,16 @@ export class GroupsController {
   }
 
   @Post()
+  @Permit('groups:write')
   @ApiOperation({ summary: 'Make a group' })
   @ApiCreatedResponse({ standardSchema: Group })
-  async create(@Body({ schema: CreateGroup }) body: CreateGroup): Promise<Group> {
+  async create(@Actor() actor: string, @Body({ schema: CreateGroup }) body: CreateGroup): Promise<Group> {
     const { name, description, models } = body;
-    return toGroup(await this.groups.create(ADMIN_ACTOR, { name, description, models, ...toPolicies(body) }));
+    return toGroup(await this.groups.create(actor, { name, description, models, ...toPolicies(body) }));
   }
 
   @Get(':id')
+  @Permit('groups:read')
   @ApiOperation({ summary: 'Read a group' })
   @ApiOkResponse({ standardSchema: Group })
   async find(@Param('id', { schema: idOf('group') }) id: string): Promise<Group> {
@@ -74,14 +78,16 @@ export class GroupsController {
   }
 
   @Patch(':id')
+  @Permit('groups:write')
   @ApiOperation({ summary: 'Change a group' })
   @ApiOkResponse({ standardSchema: Group })
   async update(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('group') }) id: string,
     @Body({ schema: UpdateGroup }) body: UpdateGroup,
   ): Promise<Group> {
     const { name, description, models } = body;
-    const group = await this.groups.update(ADMIN_ACTOR, id, given({ name, description, models, ...toPolicies(body) }));
+    const group = await this.groups.update(actor, id, given({ name, description, models, ...toPolicies(body) }));
     if (!group) throw AdminProblem.notFound('group');
     if (group === 'no_ceiling') {
       throw AdminProblem.invalid([{ path: 'ceiling_prices', message: CEILING_MISSING }]);
@@ -90,17 +96,19 @@ export class GroupsController {
   }
 
   @Delete(':id')
+  @Permit('groups:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a group that has no keys' })
   @ApiNoContentResponse()
-  async remove(@Param('id', { schema: idOf('group') }) id: string): Promise<void> {
-    const result = await this.groups.remove(ADMIN_ACTOR, id);
+  async remove(@Actor() actor: string, @Param('id', { schema: idOf('group') }) id: string): Promise<void> {
+    const result = await this.groups.remove(actor, id);
     if (result === 'not_found') throw AdminProblem.notFound('group');
     if (result === 'in_use')
       throw AdminProblem.conflict('The group has keys. Move them to another group or delete them.');
   }
 
   @Get(':id/check')
+  @Permit('groups:read')
   @ApiOperation({ summary: 'Explain whether the group may use a model, and who would serve it' })
   @ApiOkResponse({ standardSchema: GroupCheck })
   async check(

@@ -16,7 +16,8 @@ import {
 import { Prisma } from '@app/database';
 import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
 import { Clock } from '@app/runtime';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
@@ -31,6 +32,7 @@ export class KeysController {
   ) {}
 
   @Get()
+  @Permit('keys:read')
   @ApiOperation({ summary: 'List keys, newest first' })
   @ApiOkResponse({ standardSchema: KeyList })
   async list(@Query({ schema: ListKeysQuery }) query: ListKeysQuery): Promise<Page<Key>> {
@@ -39,11 +41,12 @@ export class KeysController {
   }
 
   @Post()
+  @Permit('keys:write')
   @ApiOperation({ summary: 'Issue a key; its secret is told this once' })
   @ApiCreatedResponse({ standardSchema: IssuedKey })
-  async create(@Body({ schema: CreateKey }) body: CreateKey): Promise<IssuedKey> {
+  async create(@Actor() actor: string, @Body({ schema: CreateKey }) body: CreateKey): Promise<IssuedKey> {
     const { name, owner, group_id: groupId, models, expires_at: expiresAt } = body;
-    const issued = await this.keys.issue(ADMIN_ACTOR, {
+    const issued = await this.keys.issue(actor, {
       name,
       owner,
       ...toLimitColumns(body),
@@ -57,6 +60,7 @@ export class KeysController {
   }
 
   @Get(':id')
+  @Permit('keys:read')
   @ApiOperation({ summary: 'Read a key' })
   @ApiOkResponse({ standardSchema: Key })
   async find(@Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
@@ -64,27 +68,31 @@ export class KeysController {
   }
 
   @Patch(':id')
+  @Permit('keys:write')
   @ApiOperation({ summary: 'Change a key' })
   @ApiOkResponse({ standardSchema: Key })
   async update(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('key') }) id: string,
     @Body({ schema: UpdateKey }) body: UpdateKey,
   ): Promise<Key> {
     await this.existing(id);
-    const key = await this.keys.update(ADMIN_ACTOR, id, changesOf(body));
+    const key = await this.keys.update(actor, id, changesOf(body));
     if (!key) throw unknownGroup();
     return this.toKey(key);
   }
 
   @Post(':id/rotate')
+  @Permit('keys:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Give the key a new secret; the old one works on for the overlap' })
   @ApiOkResponse({ standardSchema: IssuedKey })
   async rotate(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('key') }) id: string,
     @Body({ schema: RotateKey.prefault({}) }) body: RotateKey,
   ): Promise<IssuedKey> {
-    const issued = await this.keys.rotate(ADMIN_ACTOR, id, body.overlap_seconds);
+    const issued = await this.keys.rotate(actor, id, body.overlap_seconds);
     if (issued === 'not_found') throw AdminProblem.notFound('key');
     if (issued === 'conflict') {
       throw AdminProblem.conflict('The key is revoked, or somebody else has just rotated it. Read it again.');
@@ -93,21 +101,23 @@ export class KeysController {
   }
 
   @Post(':id/revoke')
+  @Permit('keys:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Refuse the key from now on' })
   @ApiOkResponse({ standardSchema: Key })
-  async revoke(@Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
-    const key = await this.keys.revoke(ADMIN_ACTOR, id);
+  async revoke(@Actor() actor: string, @Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
+    const key = await this.keys.revoke(actor, id);
     if (!key) throw AdminProblem.notFound('key');
     return this.toKey(key);
   }
 
   @Delete(':id')
+  @Permit('keys:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a key; its log rows stay' })
   @ApiNoContentResponse()
-  async remove(@Param('id', { schema: idOf('key') }) id: string): Promise<void> {
-    if (!(await this.keys.remove(ADMIN_ACTOR, id))) throw AdminProblem.notFound('key');
+  async remove(@Actor() actor: string, @Param('id', { schema: idOf('key') }) id: string): Promise<void> {
+    if (!(await this.keys.remove(actor, id))) throw AdminProblem.notFound('key');
   }
 
   private async existing(id: string): Promise<KeyRow> {

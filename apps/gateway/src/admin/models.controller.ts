@@ -2,7 +2,8 @@ import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CreateModel, idOf, Model, ModelList, type Page, PageQuery, toPublicId, UpdateModel } from '@app/contract';
 import { type ModelInput, type ModelRow, ModelsService } from '@app/models';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
@@ -13,6 +14,7 @@ export class ModelsAdminController {
   constructor(private readonly models: ModelsService) {}
 
   @Get()
+  @Permit('models:read')
   @ApiOperation({ summary: 'List models, newest first' })
   @ApiOkResponse({ standardSchema: ModelList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Model>> {
@@ -21,11 +23,12 @@ export class ModelsAdminController {
   }
 
   @Post()
+  @Permit('models:write')
   @ApiOperation({ summary: 'Register a model' })
   @ApiCreatedResponse({ standardSchema: Model })
-  async create(@Body({ schema: CreateModel }) body: CreateModel): Promise<Model> {
+  async create(@Actor() actor: string, @Body({ schema: CreateModel }) body: CreateModel): Promise<Model> {
     return accepted(
-      await this.models.create(ADMIN_ACTOR, {
+      await this.models.create(actor, {
         name: body.name,
         aliases: body.aliases,
         upstreams: body.upstreams.map(toRoute),
@@ -36,6 +39,7 @@ export class ModelsAdminController {
   }
 
   @Get(':id')
+  @Permit('models:read')
   @ApiOperation({ summary: 'Read a model' })
   @ApiOkResponse({ standardSchema: Model })
   async find(@Param('id', { schema: idOf('model') }) id: string): Promise<Model> {
@@ -43,15 +47,17 @@ export class ModelsAdminController {
   }
 
   @Patch(':id')
+  @Permit('models:write')
   @ApiOperation({ summary: 'Change a model; a change of prices counts from now on' })
   @ApiOkResponse({ standardSchema: Model })
   async update(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('model') }) id: string,
     @Body({ schema: UpdateModel }) body: UpdateModel,
   ): Promise<Model> {
     const { name, aliases, upstreams, prices, context_window_tokens: contextWindowTokens } = body;
     return accepted(
-      await this.models.update(ADMIN_ACTOR, id, {
+      await this.models.update(actor, id, {
         ...(name === undefined ? {} : { name }),
         ...(aliases === undefined ? {} : { aliases }),
         ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
@@ -62,11 +68,12 @@ export class ModelsAdminController {
   }
 
   @Delete(':id')
+  @Permit('models:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a model; its log rows stay' })
   @ApiNoContentResponse()
-  async remove(@Param('id', { schema: idOf('model') }) id: string): Promise<void> {
-    if (!(await this.models.remove(ADMIN_ACTOR, id))) throw AdminProblem.notFound('model');
+  async remove(@Actor() actor: string, @Param('id', { schema: idOf('model') }) id: string): Promise<void> {
+    if (!(await this.models.remove(actor, id))) throw AdminProblem.notFound('model');
   }
 }
 

@@ -3,7 +3,8 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { ImportedPrices, ImportPricesQuery, PriceListFile, toPublicId } from '@app/contract';
 import { modelRule } from '@app/groups';
 import { formatUsd, type ImportedModel, PriceImport } from '@app/models';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 
 const FIELD_NAMES = {
@@ -21,15 +22,17 @@ export class PriceImportController {
   constructor(private readonly prices: PriceImport) {}
 
   @Post('import')
+  @Permit('models:write')
   @HttpCode(200)
   @ApiOperation({ summary: "Take prices over from LiteLLM's model_prices_and_context_window.json: all, or none" })
   @ApiOkResponse({ standardSchema: ImportedPrices })
   async import(
+    @Actor() actor: string,
     @Query({ schema: ImportPricesQuery }) { dry_run: isDryRun, create_models: createsModels, match }: ImportPricesQuery,
     @Body({ schema: PriceListFile }) list: PriceListFile,
   ): Promise<ImportedPrices> {
     const rule = modelRule(match ?? ['*']);
-    const report = await this.prices.run(ADMIN_ACTOR, list, {
+    const report = await this.prices.run(actor, list, {
       isDryRun,
       createsModels,
       matches: (name) => rule.allows(name),

@@ -5,6 +5,7 @@ import { type Compared, type Measure, MEASURES, Reconciliation, RequestLog } fro
 import { formatUsd } from '@app/models';
 import { Clock } from '@app/runtime';
 import { StorageSettings } from '@app/storage';
+import { Permit } from '../identity/permissions.js';
 import { GatewayMetrics } from '../health/gateway-metrics.js';
 import { AdminController } from './admin.decorators.js';
 
@@ -26,6 +27,7 @@ export class ReconciliationController {
   ) {}
 
   @Get()
+  @Permit('status:read')
   @ApiOperation({
     summary: 'Whether it adds up: requests and their ends, tries and calls, totals and rows, balances and ledger',
     description: 'Of a time within 31 days. What is not equal is a fault of the gateway: report it.',

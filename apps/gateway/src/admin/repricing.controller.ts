@@ -4,7 +4,8 @@ import { Repriced, RepriceRequests, toPublicId } from '@app/contract';
 import { type RepricedKey, Repricing } from '@app/journal';
 import { formatUsd } from '@app/models';
 import { newId } from '@app/runtime';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
 
@@ -14,14 +15,15 @@ export class RepricingController {
   constructor(private readonly repricing: Repricing) {}
 
   @Post()
+  @Permit('models:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Price the requests of a time again, by the versions in effect then; totals follow' })
   @ApiOkResponse({ standardSchema: Repriced })
-  async reprice(@Body({ schema: RepriceRequests }) body: RepriceRequests): Promise<Repriced> {
+  async reprice(@Actor() actor: string, @Body({ schema: RepriceRequests }) body: RepriceRequests): Promise<Repriced> {
     const { from, to, model, group_id: groupId, key_id: keyId, dry_run: isDryRun } = body;
     const range = { from: new Date(from), to: new Date(to), ...given({ model, groupId, keyId }) };
     const options = { multiplier: body.price_multiplier, isDryRun };
-    const keys = byKey(await this.repricing.run(ADMIN_ACTOR, newId(), range, options));
+    const keys = byKey(await this.repricing.run(actor, newId(), range, options));
     return {
       dry_run: isDryRun,
       ...shown(summed(keys)),

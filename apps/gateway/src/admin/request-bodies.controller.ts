@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { BodySearch, type ReadBodies, type ReadBody } from '@app/bodies';
 import { idOf, RequestBody, toPublicId } from '@app/contract';
 import { RequestSearch } from '@app/journal';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from './admin.decorators.js';
 import { BodyAbsences } from './body-absences.js';
 import { noSuchRequest } from './requests.controller.js';
@@ -17,6 +18,7 @@ export class RequestBodiesController {
   ) {}
 
   @Get(':id/body')
+  @Permit('bodies:read')
   @ApiOperation({
     summary: 'Read what a request and its answer said',
     description: 'Stored only where the body_policy of the key or its group says so; 404 tells why there is none.',

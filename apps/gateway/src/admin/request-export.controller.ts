@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { ExportRequestsQuery } from '@app/contract';
 import { RequestSearch } from '@app/journal';
 import { Clock } from '@app/runtime';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from './admin.decorators.js';
 import { EXPORT_FORMATS, exportStream } from './request-export.js';
 import { toRequestFilter } from './request-query.js';
@@ -16,6 +17,7 @@ export class RequestExportController {
   ) {}
 
   @Get()
+  @Permit('requests:read')
   @ApiOperation({
     summary: 'All requests that the filters find, newest first, as a stream',
     description: 'A stream that breaks off is not whole: the connection is cut instead of ended.',

@@ -10,6 +10,7 @@ import {
 } from '@app/contract';
 import { type Facet, type HistogramBucket, RequestReports } from '@app/journal';
 import { Clock } from '@app/runtime';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from './admin.decorators.js';
 import { histogramEdges } from './histogram-edges.js';
 import { toRequestFilter, withRange } from './request-query.js';
@@ -24,6 +25,7 @@ export class RequestReportsController {
   ) {}
 
   @Get('histogram')
+  @Permit('requests:read')
   @ApiOperation({ summary: 'Requests over time, by how they ended and how long they took' })
   @ApiOkResponse({ standardSchema: RequestHistogram })
   async histogram(@Query({ schema: RequestHistogramQuery }) query: RequestHistogramQuery): Promise<RequestHistogram> {
@@ -33,6 +35,7 @@ export class RequestReportsController {
   }
 
   @Get('facets')
+  @Permit('requests:read')
   @ApiOperation({
     summary: 'The most frequent values of fields, with their counts',
     description: "A field's own filter does not count for it: its facet shows what else could be chosen.",

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { BodySearch } from '@app/bodies';
 import { idOf, ListRequestsQuery, type Page, type Request, RequestDetail, RequestList } from '@app/contract';
 import { type RequestRow, RequestSearch } from '@app/journal';
+import { Permit } from '../identity/permissions.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { curlCommand, gatewayUrl } from './curl-command.js';
@@ -19,6 +20,7 @@ export class RequestsController {
   ) {}
 
   @Get()
+  @Permit('requests:read')
   @ApiOperation({ summary: 'Find requests, newest first, or by what they took, cost or used' })
   @ApiOkResponse({ standardSchema: RequestList })
   async list(@Query({ schema: ListRequestsQuery }) query: ListRequestsQuery): Promise<Page<Request>> {
@@ -29,6 +31,7 @@ export class RequestsController {
   }
 
   @Get(':id')
+  @Permit('requests:read')
   @ApiOperation({ summary: 'Read a request by the id that its client saw as x-request-id' })
   @ApiOkResponse({ standardSchema: RequestDetail })
   async find(@Param('id', { schema: idOf('request') }) id: string): Promise<RequestDetail> {
@@ -37,6 +40,7 @@ export class RequestsController {
   }
 
   @Get(':id/curl')
+  @Permit('requests:read')
   @ApiOperation({
     summary: 'A shell command that makes such a request',
     description:

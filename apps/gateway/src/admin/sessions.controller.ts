@@ -15,6 +15,7 @@ import {
 import { EVERY_REQUEST, RequestSearch, type SessionRow, SessionSearch } from '@app/journal';
 import { formatUsd } from '@app/models';
 import { Clock } from '@app/runtime';
+import { Permit } from '../identity/permissions.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
@@ -34,6 +35,7 @@ export class SessionsController {
   ) {}
 
   @Get()
+  @Permit('requests:read')
   @ApiOperation({
     summary: 'List sessions, last active first',
     description: 'A session is what the requests that the filters find make of it: only they are counted.',
@@ -47,6 +49,7 @@ export class SessionsController {
   }
 
   @Get(':id')
+  @Permit('requests:read')
   @ApiOperation({ summary: 'Read a session with its requests, oldest first, whenever they were' })
   @ApiOkResponse({ standardSchema: SessionDetail })
   async find(
@@ -64,6 +67,7 @@ export class SessionsController {
   }
 
   @Get(':id/turns')
+  @Permit('requests:read')
   @ApiOperation({
     summary: 'List the turns of a session, oldest first: what each read from the prompt cache',
     description: 'Turns are its requests of kind response whose usage is known.',

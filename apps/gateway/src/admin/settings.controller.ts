@@ -3,7 +3,8 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CompactionSettings } from '@app/compaction';
 import { Settings, UpdateSettings } from '@app/contract';
 import { StorageSettings } from '@app/storage';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
 
@@ -15,6 +16,7 @@ export class SettingsController {
   ) {}
 
   @Get()
+  @Permit('settings:read')
   @ApiOperation({ summary: 'Read the settings of this installation' })
   @ApiOkResponse({ standardSchema: Settings })
   read(): Settings {
@@ -33,9 +35,10 @@ export class SettingsController {
   }
 
   @Patch()
+  @Permit('settings:write')
   @ApiOperation({ summary: 'Change settings; in force at once' })
   @ApiOkResponse({ standardSchema: Settings })
-  async update(@Body({ schema: UpdateSettings }) body: UpdateSettings): Promise<Settings> {
+  async update(@Actor() actor: string, @Body({ schema: UpdateSettings }) body: UpdateSettings): Promise<Settings> {
     const compaction = given({ instruction: body.compaction_instruction, maxAgeDays: body.compaction_max_age_days });
     const storage = given({
       requestRowsDays: body.retention_request_rows_days,
@@ -45,8 +48,8 @@ export class SettingsController {
       alertsDays: body.retention_alerts_days,
       diskBudgetBytes: body.disk_budget_bytes,
     });
-    if (Object.keys(compaction).length > 0) await this.compaction.update(ADMIN_ACTOR, compaction);
-    if (Object.keys(storage).length > 0) await this.storage.update(ADMIN_ACTOR, storage);
+    if (Object.keys(compaction).length > 0) await this.compaction.update(actor, compaction);
+    if (Object.keys(storage).length > 0) await this.storage.update(actor, storage);
     return this.read();
   }
 }

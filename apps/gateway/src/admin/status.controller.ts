@@ -5,6 +5,7 @@ import { Status } from '@app/contract';
 import { ChangeFeed } from '@app/database';
 import { RequestLog } from '@app/journal';
 import { RedisConnection } from '@app/runtime';
+import { Permit } from '../identity/permissions.js';
 import { GatewayMetrics } from '../health/gateway-metrics.js';
 import { Lifecycle } from '../health/lifecycle.js';
 import { SNAPSHOT_AGE_MS_MAX } from '../health/snapshot-age.js';
@@ -29,6 +30,7 @@ export class StatusController {
   ) {}
 
   @Get()
+  @Permit('status:read')
   @ApiOperation({ summary: 'How this replica is: its journal, its database, what runs' })
   @ApiOkResponse({ standardSchema: Status })
   read(): Status {

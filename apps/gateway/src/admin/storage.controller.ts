@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { Storage } from '@app/contract';
 import { RequestJournal } from '@app/journal';
 import { DiskUsage, StorageSettings } from '@app/storage';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from './admin.decorators.js';
 
 @AdminController('storage')
@@ -14,6 +15,7 @@ export class StorageController {
   ) {}
 
   @Get()
+  @Permit('status:read')
   @ApiOperation({ summary: 'What is stored takes, and the days until the disk budget is reached' })
   @ApiOkResponse({ standardSchema: Storage })
   async read(): Promise<Storage> {

@@ -26,7 +26,8 @@ import {
   type UpstreamRow,
   UpstreamsService,
 } from '@app/upstreams';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
@@ -43,6 +44,7 @@ export class UpstreamsController {
   ) {}
 
   @Get()
+  @Permit('upstreams:read')
   @ApiOperation({ summary: 'List upstreams, newest first' })
   @ApiOkResponse({ standardSchema: UpstreamList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Upstream>> {
@@ -51,13 +53,15 @@ export class UpstreamsController {
   }
 
   @Post()
+  @Permit('upstreams:write')
   @ApiOperation({ summary: 'Add an upstream' })
   @ApiCreatedResponse({ standardSchema: Upstream })
-  async create(@Body({ schema: CreateUpstream }) body: CreateUpstream): Promise<Upstream> {
-    return this.toUpstream(await this.upstreams.create(ADMIN_ACTOR, await this.toInput(body)));
+  async create(@Actor() actor: string, @Body({ schema: CreateUpstream }) body: CreateUpstream): Promise<Upstream> {
+    return this.toUpstream(await this.upstreams.create(actor, await this.toInput(body)));
   }
 
   @Get(':id')
+  @Permit('upstreams:read')
   @ApiOperation({ summary: 'Read an upstream' })
   @ApiOkResponse({ standardSchema: Upstream })
   async find(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
@@ -65,28 +69,32 @@ export class UpstreamsController {
   }
 
   @Patch(':id')
+  @Permit('upstreams:write')
   @ApiOperation({ summary: 'Change an upstream; a new host without a credential clears the stored one' })
   @ApiOkResponse({ standardSchema: Upstream })
   async update(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('upstream') }) id: string,
     @Body({ schema: UpdateUpstream }) body: UpdateUpstream,
   ): Promise<Upstream> {
-    const upstream = await this.upstreams.update(ADMIN_ACTOR, id, await this.toInput(body));
+    const upstream = await this.upstreams.update(actor, id, await this.toInput(body));
     if (!upstream) throw AdminProblem.notFound('upstream');
     return this.toUpstream(upstream);
   }
 
   @Delete(':id')
+  @Permit('upstreams:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete an upstream that no model names' })
   @ApiNoContentResponse()
-  async remove(@Param('id', { schema: idOf('upstream') }) id: string): Promise<void> {
-    const result = await this.upstreams.remove(ADMIN_ACTOR, id);
+  async remove(@Actor() actor: string, @Param('id', { schema: idOf('upstream') }) id: string): Promise<void> {
+    const result = await this.upstreams.remove(actor, id);
     if (result === 'not_found') throw AdminProblem.notFound('upstream');
     if (result === 'in_use') throw AdminProblem.conflict('Models name this upstream. Take it out of them first.');
   }
 
   @Post(':id/test')
+  @Permit('upstreams:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Ask the upstream for its models: is it there, does it take the credential' })
   @ApiOkResponse({ standardSchema: UpstreamProbe })
@@ -104,23 +112,25 @@ export class UpstreamsController {
   }
 
   @Post(':id/trip')
+  @Permit('upstreams:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Take the upstream out of use on all replicas, until it is reset; running answers finish' })
   @ApiOkResponse({ standardSchema: Upstream })
-  trip(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
-    return this.setTripped(id, true);
+  trip(@Actor() actor: string, @Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
+    return this.setTripped(actor, id, true);
   }
 
   @Post(':id/reset')
+  @Permit('upstreams:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Put the upstream back into use with a closed circuit, on all replicas' })
   @ApiOkResponse({ standardSchema: Upstream })
-  reset(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
-    return this.setTripped(id, false);
+  reset(@Actor() actor: string, @Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
+    return this.setTripped(actor, id, false);
   }
 
-  private async setTripped(id: string, isTripped: boolean): Promise<Upstream> {
-    const upstream = await this.upstreams.setTripped(ADMIN_ACTOR, id, isTripped);
+  private async setTripped(actor: string, id: string, isTripped: boolean): Promise<Upstream> {
+    const upstream = await this.upstreams.setTripped(actor, id, isTripped);
     if (!upstream) throw AdminProblem.notFound('upstream');
     return this.toUpstream(upstream);
   }

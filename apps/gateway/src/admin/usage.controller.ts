@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { Usage, UsageQuery } from '@app/contract';
 import { Clock } from '@app/runtime';
 import { UsageReport } from '@app/usage';
+import { Permit } from '../identity/permissions.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { usageCsv } from './usage-csv.js';
@@ -30,6 +31,7 @@ export class UsageController {
   ) {}
 
   @Get()
+  @Permit('usage:read')
   @ApiOperation({ summary: 'Usage totals; they equal the sum of the request rows of exactly the asked time' })
   @ApiProduces('application/json', 'text/csv')
   @ApiOkResponse({ standardSchema: Usage })

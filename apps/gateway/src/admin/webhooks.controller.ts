@@ -22,7 +22,8 @@ import {
   WebhookList,
 } from '@app/contract';
 import { AddressPolicy } from '@app/upstreams';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
@@ -36,6 +37,7 @@ export class WebhooksController {
   ) {}
 
   @Get()
+  @Permit('alerts:read')
   @ApiOperation({ summary: 'List webhooks, newest first' })
   @ApiOkResponse({ standardSchema: WebhookList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Webhook>> {
@@ -43,14 +45,16 @@ export class WebhooksController {
   }
 
   @Post()
+  @Permit('alerts:write')
   @ApiOperation({ summary: 'Have alerts sent to a URL; the secret that signs them is told this once' })
   @ApiCreatedResponse({ standardSchema: IssuedWebhook })
-  async create(@Body({ schema: CreateWebhook }) body: CreateWebhook): Promise<IssuedWebhook> {
+  async create(@Actor() actor: string, @Body({ schema: CreateWebhook }) body: CreateWebhook): Promise<IssuedWebhook> {
     await this.checkUrl(body.url);
-    return toIssued(await this.webhooks.create(ADMIN_ACTOR, body));
+    return toIssued(await this.webhooks.create(actor, body));
   }
 
   @Get(':id')
+  @Permit('alerts:read')
   @ApiOperation({ summary: 'Read a webhook' })
   @ApiOkResponse({ standardSchema: Webhook })
   async find(@Param('id', { schema: idOf('webhook') }) id: string): Promise<Webhook> {
@@ -58,50 +62,57 @@ export class WebhooksController {
   }
 
   @Patch(':id')
+  @Permit('alerts:write')
   @ApiOperation({ summary: 'Change a webhook; switched off, what waits for it is given up' })
   @ApiOkResponse({ standardSchema: Webhook })
   async update(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('webhook') }) id: string,
     @Body({ schema: UpdateWebhook }) body: UpdateWebhook,
   ): Promise<Webhook> {
     if (body.url !== undefined) await this.checkUrl(body.url);
-    const webhook = await this.webhooks.update(ADMIN_ACTOR, id, given(body));
+    const webhook = await this.webhooks.update(actor, id, given(body));
     if (!webhook) throw AdminProblem.notFound('webhook');
     return toWebhook(webhook);
   }
 
   @Delete(':id')
+  @Permit('alerts:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a webhook with its deliveries' })
   @ApiNoContentResponse()
-  async remove(@Param('id', { schema: idOf('webhook') }) id: string): Promise<void> {
-    if (!(await this.webhooks.remove(ADMIN_ACTOR, id))) throw AdminProblem.notFound('webhook');
+  async remove(@Actor() actor: string, @Param('id', { schema: idOf('webhook') }) id: string): Promise<void> {
+    if (!(await this.webhooks.remove(actor, id))) throw AdminProblem.notFound('webhook');
   }
 
   @Post(':id/rotate')
+  @Permit('alerts:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Give the webhook a new secret; deliveries are signed by both for the overlap' })
   @ApiOkResponse({ standardSchema: IssuedWebhook })
   async rotate(
+    @Actor() actor: string,
     @Param('id', { schema: idOf('webhook') }) id: string,
     @Body({ schema: RotateWebhook.prefault({}) }) body: RotateWebhook,
   ): Promise<IssuedWebhook> {
-    const issued = await this.webhooks.rotate(ADMIN_ACTOR, id, body.overlap_seconds);
+    const issued = await this.webhooks.rotate(actor, id, body.overlap_seconds);
     if (!issued) throw AdminProblem.notFound('webhook');
     return toIssued(issued);
   }
 
   @Post(':id/test')
+  @Permit('alerts:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Send a webhook.test alert now, once, and tell how it was answered' })
   @ApiOkResponse({ standardSchema: WebhookDelivery })
-  async test(@Param('id', { schema: idOf('webhook') }) id: string): Promise<WebhookDelivery> {
-    const delivery = await this.webhooks.test(ADMIN_ACTOR, id);
+  async test(@Actor() actor: string, @Param('id', { schema: idOf('webhook') }) id: string): Promise<WebhookDelivery> {
+    const delivery = await this.webhooks.test(actor, id);
     if (!delivery) throw AdminProblem.notFound('webhook');
     return toDelivery(delivery);
   }
 
   @Get(':id/deliveries')
+  @Permit('alerts:read')
   @ApiOperation({ summary: 'List what was sent to a webhook, and what waits for it, newest first' })
   @ApiOkResponse({ standardSchema: WebhookDeliveryList })
   async deliveries(

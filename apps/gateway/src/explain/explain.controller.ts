@@ -4,6 +4,7 @@ import { type ExplainCheck, ExplainRequest, Explanation } from '@app/contract';
 import { GroupDirectory, modelRule } from '@app/groups';
 import { KeysService } from '@app/keys';
 import { Clock } from '@app/runtime';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from '../admin/admin.decorators.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { type ExplainedCaller, Explainer } from './explainer.js';
@@ -19,6 +20,7 @@ export class ExplainController {
   ) {}
 
   @Post()
+  @Permit('requests:read')
   @HttpCode(200)
   @ApiOperation({ summary: 'Explain what would become of a call: every check in order, and the decision' })
   @ApiOkResponse({ standardSchema: Explanation })

@@ -26,6 +26,10 @@ export class AdminProblem extends Error {
     );
   }
 
+  static forbidden(permission: string): AdminProblem {
+    return new AdminProblem(403, 'forbidden', 'Not permitted', `This needs the permission ${permission}.`);
+  }
+
   /** @param reason a sentence that says what there was too much of */
   static tooManyRequests(reason: string, retryAfterSeconds: number): AdminProblem {
     const detail = `${reason} Try again in ${retryAfterSeconds} s.`;

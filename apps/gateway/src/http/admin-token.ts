@@ -15,6 +15,3 @@ export class AdminTokenHash {
     return presented !== null && timingSafeEqual(hash, this.sha256);
   }
 }
-
-/** Who the audit log says it was: there is one admin token, hence one actor. */
-export const ADMIN_ACTOR = 'admin_token';

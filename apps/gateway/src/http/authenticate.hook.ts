@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { BodyLog } from '@app/bodies';
 import type { KeyRing, LastUsed } from '@app/keys';
 import { errors, type GatewayError } from '@app/protocol';
+import { BOOTSTRAP_OWNER, type PrincipalRequest } from '../identity/principal.js';
 import type { Lifecycle } from '../health/lifecycle.js';
 import type { Throttles } from '../throttling/throttles.js';
 import { AdminProblem } from './admin-problem.js';
@@ -32,12 +33,16 @@ export function authenticateRequests(
   fastify: FastifyInstance,
   { keys, lastUsed, adminToken, lifecycle, throttles, bodies }: AuthenticateHookDependencies,
 ): void {
+  fastify.decorateRequest('principal', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     const refusal = headRefusal(request.raw);
     if (refusal) return done(refusal);
     if (!isDataPlane(request)) {
       if (!needsAdminToken(request)) return done();
-      if (adminToken.matches(bearerToken(request.headers.authorization))) return done(adminBodyRefusal(request));
+      if (adminToken.matches(bearerToken(request.headers.authorization))) {
+        (request as PrincipalRequest).principal = BOOTSTRAP_OWNER;
+        return done(adminBodyRefusal(request));
+      }
       return refuseOperator(request, throttles, done);
     }
     if (lifecycle.isClosing) return done(errors.shuttingDown());

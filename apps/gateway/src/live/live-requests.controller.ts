@@ -3,6 +3,7 @@ import { ApiHeader, ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swa
 import type { FastifyReply } from 'fastify';
 import type { Observable } from 'rxjs';
 import { LiveRequestsQuery, toPublicId } from '@app/contract';
+import { Permit } from '../identity/permissions.js';
 import { AdminController } from '../admin/admin.decorators.js';
 import { toRequestFilter } from '../admin/request-query.js';
 import { LiveRequests } from './live-requests.js';
@@ -12,6 +13,7 @@ export class LiveRequestsController {
   constructor(private readonly live: LiveRequests) {}
 
   @Sse('live')
+  @Permit('requests:read')
   @ApiOperation({
     summary: 'Follow requests as they end, at all replicas',
     description:

@@ -1,9 +1,10 @@
 import { Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { idOf, OpenRequest, OpenRequestList, PageQuery } from '@app/contract';
+import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminController } from '../admin/admin.decorators.js';
 import { pageRequest } from '../admin/page.js';
-import { ADMIN_ACTOR } from '../http/admin-token.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { OpenRequests } from './open-requests.js';
 
@@ -13,6 +14,7 @@ export class RequestsInFlightController {
   constructor(private readonly open: OpenRequests) {}
 
   @Get('in-flight')
+  @Permit('requests:read')
   @ApiOperation({ summary: 'List the requests that are open, at all replicas, oldest first' })
   @ApiOkResponse({ standardSchema: OpenRequestList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<OpenRequestList> {
@@ -24,14 +26,15 @@ export class RequestsInFlightController {
   }
 
   @Post(':id/abort')
+  @Permit('requests:write')
   @HttpCode(202)
   @ApiOperation({
     summary: 'End a request that is open, at whichever replica',
     description: 'Its client is told `aborted_by_operator`, its upstream is let go.',
   })
   @ApiAcceptedResponse({ standardSchema: OpenRequest })
-  async abort(@Param('id', { schema: idOf('request') }) id: string): Promise<OpenRequest> {
-    const aborted = await this.open.abort(ADMIN_ACTOR, id);
+  async abort(@Actor() actor: string, @Param('id', { schema: idOf('request') }) id: string): Promise<OpenRequest> {
+    const aborted = await this.open.abort(actor, id);
     if (!aborted) throw AdminProblem.notFound('request that is open (it may have ended meanwhile)');
     return aborted;
   }

@@ -3,6 +3,8 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Clock } from '@app/runtime';
 import { TooManyTotals, UsageReport, type UsageTotals } from '@app/usage';
+import { PermissionGuard } from '../identity/permission.guard.js';
+import { Permit } from '../identity/permissions.js';
 import { AdminThrottlerGuard } from '../throttling/admin-throttler.guard.js';
 import { type OrganizationQuery, readCompletionsQuery, readCostsQuery } from './organization-query.js';
 import { type CompletionsResult, completionsResult, type CostsResult, costsResult } from './organization-results.js';
@@ -15,7 +17,7 @@ import { type UsagePage, usagePage } from './usage-page.js';
  */
 @ApiExcludeController()
 @Controller('v1/organization')
-@UseGuards(AdminThrottlerGuard)
+@UseGuards(AdminThrottlerGuard, PermissionGuard)
 export class OrganizationController {
   constructor(
     private readonly report: UsageReport,
@@ -23,12 +25,14 @@ export class OrganizationController {
   ) {}
 
   @Get('usage/completions')
+  @Permit('usage:read')
   async completions(@Req() { url }: FastifyRequest): Promise<UsagePage<CompletionsResult>> {
     const query = readCompletionsQuery(url, this.clock.now());
     return usagePage(query, await this.totals(query), completionsResult);
   }
 
   @Get('costs')
+  @Permit('usage:read')
   async costs(@Req() { url }: FastifyRequest): Promise<UsagePage<CostsResult>> {
     const query = readCostsQuery(url, this.clock.now());
     return usagePage(query, await this.totals(query), costsResult);
