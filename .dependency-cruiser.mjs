@@ -18,6 +18,7 @@ const libs = {
   'stored-responses': ['protocol', 'database', 'runtime'],
   storage: ['database', 'runtime'],
   alerts: ['storage', 'upstreams', 'contract', 'database', 'runtime'],
+  operators: ['contract', 'database', 'runtime'],
   compaction: ['upstreams', 'protocol', 'database', 'runtime'],
 };
 const apps = {

@@ -5,6 +5,8 @@ import { rolldown } from 'rolldown';
 /** What Nest and pg ask for and can do without. */
 const NOT_INSTALLED =
   /^(@nestjs\/(microservices|websockets|platform-express)|@fastify\/(view|multipart)|class-(validator|transformer)|pg-native)/;
+/** What is not only JavaScript. */
+const NATIVE = /^@node-rs\//;
 
 /**
  * Writes the gateway and all that it imports into one file beside its modules: Node loads 1 900 modules in more than a second, and
@@ -27,7 +29,7 @@ export async function bundle({ entry, folder, file }) {
   const build = await rolldown({
     input: entry,
     platform: 'node',
-    external: NOT_INSTALLED,
+    external: [NOT_INSTALLED, NATIVE],
     plugins: [place],
     onLog(level, { message }) {
       if (level === 'warn') console.warn(message);

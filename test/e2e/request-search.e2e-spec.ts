@@ -116,7 +116,7 @@ describe('the request list', () => {
     expect(logged.map(toRequest)).toEqual(rows);
     fc.assert(
       fc.property(question(), ({ query, holds }) => {
-        const matches = requestMatch(toRequestFilter(RequestFilters.parse(parseQuery(query))));
+        const matches = requestMatch(toRequestFilter(RequestFilters.parse(parseQuery(query)), null));
         expect(idsOf(logged.filter(matches).map(toRequest))).toEqual(idsOf(rows.filter(holds)));
       }),
       { numRuns: 300 },

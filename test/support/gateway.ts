@@ -26,14 +26,21 @@ export interface GatewayOptions {
 
 /** A gateway in a process of its own, as an operator would run it, on a real PostgreSQL. */
 export class TestGateway {
+  readonly url: string;
+  /** By which the first owner is set up. */
+  readonly setupToken: string;
+
   private constructor(
-    readonly url: string,
+    ready: { url: string; setupToken: string | null },
     readonly process: ChildProcess,
     readonly database: TestDatabase,
     /** Everything that it has printed, both streams. */
     readonly output: () => string,
     private readonly cleanUp: () => Promise<void>,
-  ) {}
+  ) {
+    this.url = ready.url;
+    this.setupToken = ready.setupToken ?? '';
+  }
 
   readonly admin: AdminClient = new AdminClient(() => this.url, ADMIN_TOKEN);
 
@@ -45,8 +52,8 @@ export class TestGateway {
     const [ready] = (await Promise.race([
       once(child, 'message'),
       once(child, 'exit').then(() => Promise.reject(new Error(`the gateway did not start:\n${output()}`))),
-    ])) as [{ url: string }];
-    return new TestGateway(ready.url, child, database, output, async () => {
+    ])) as [{ url: string; setupToken: string | null }];
+    return new TestGateway(ready, child, database, output, async () => {
       rmSync(dataDir, { recursive: true, force: true });
       if (!given) await database.drop();
     });

@@ -24,6 +24,7 @@ import { journalRequests } from './http/journal.hook.js';
 import { JsonLogger } from './http/json-logger.js';
 import { answerMalformedRequest, routableUrl } from './http/malformed-request.js';
 import { keepRawBodies } from './http/raw-body.js';
+import { Principals } from './identity/principals.js';
 import { RequestsInFlight } from './live/requests-in-flight.js';
 import { ThrottleCounts } from './throttling/throttle-counts.js';
 import { Throttles } from './throttling/throttles.js';
@@ -67,7 +68,7 @@ export async function createGateway(
   authenticateRequests(fastify, {
     keys: app.get(KeyRing),
     lastUsed: app.get(LastUsed),
-    adminToken: identity.adminToken,
+    principals: app.get(Principals),
     lifecycle: app.get(Lifecycle),
     throttles: app.get(Throttles),
     bodies: app.get(BodyLog),

@@ -96,7 +96,7 @@ export class GatewayModule {
         ExplainModule,
         ModelRoutesModule,
         AdminModule,
-        IdentityModule,
+        IdentityModule.forRoot(identity.adminToken),
         OrganizationModule,
         LiveModule,
       ],

@@ -7,6 +7,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from '@nestjs/common';
 import { CompactionSeal, readOlderKeys } from '@app/compaction';
 import { PrismaService } from '@app/database';
+import { Invitations } from '@app/operators';
 import { readSettings, scrub, type Settings, SettingsError } from '@app/runtime';
 import { createGateway } from './create-gateway.js';
 import { banner } from './start/banner.js';
@@ -58,6 +59,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
       throttling: {
         admin: settings.adminRequestsPerMinute,
         admin_failures: settings.adminFailuresPerMinute,
+        sign_ins: settings.signInsPerMinute,
         strangers: settings.strangerRequestsPerMinute,
       },
       journal: { folder: join(settings.dataDir, 'journal'), bytesMax: settings.journalBytesMax },
@@ -83,6 +85,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
   await listen(app, settings);
 
   const url = urlOf(app, settings.host);
+  const setupToken = await app.get(Invitations).makeSetupToken();
   const logger = new Logger('Gateway');
   for (const name of settings.withoutEffect) logger.warn(`${name} is set, but has no effect in this release`);
   logger.log(`listening on ${url}`);
@@ -91,11 +94,12 @@ async function start(settings: Settings, started: Started): Promise<void> {
     banner({
       url,
       madeAdminToken: adminToken.made,
+      setupToken,
       demoKey: workingDemoKey(app, dataDir),
       isSimulated: simulator !== null,
     }),
   );
-  process.send?.({ type: 'ready', url, databaseUrl: database.url, adminToken: adminToken.made });
+  process.send?.({ type: 'ready', url, databaseUrl: database.url, adminToken: adminToken.made, setupToken });
 }
 
 /** Asked first, so that a second start on the same port leaves no trace. */

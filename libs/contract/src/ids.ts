@@ -12,6 +12,8 @@ const PREFIXES = {
   price: 'prc',
   entry: 'led',
   erasure: 'ers',
+  operator: 'opr',
+  admin_token: 'atk',
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

@@ -51,6 +51,22 @@ export {
   type Turn,
   TurnList,
 } from './sessions.js';
+export {
+  AdminToken,
+  AdminTokenList,
+  ChangePassword,
+  CreateAdminToken,
+  CreateOperator,
+  CurrentPrincipal,
+  InvitedOperator,
+  IssuedAdminToken,
+  Operator,
+  OperatorList,
+  SetUp,
+  SignIn,
+  UpdateOperator,
+} from './operators.js';
+export { type Permission, PERMISSIONS, type Role, ROLE_PERMISSIONS, ROLES } from './permissions.js';
 export { Settings, UpdateSettings } from './settings.js';
 export { Storage } from './storage.js';
 export { CreateUpstream, UpdateUpstream, Upstream, UpstreamHealth, UpstreamList, UpstreamProbe } from './upstreams.js';

@@ -19,6 +19,8 @@ export interface RequestFilter {
   readonly from: Date | null;
   /** Started before. */
   readonly to: Date | null;
+  /** Of these keys, whatever else is asked for: whoever asks may see no others. null: he may see everything. */
+  readonly ownKeys: readonly string[] | null;
 }
 
 export interface Range {
@@ -35,6 +37,7 @@ export const EVERY_REQUEST: RequestFilter = {
   errorText: null,
   from: null,
   to: null,
+  ownKeys: null,
 };
 
 /** The columns behind the fields; `status`, `client` and `client_ip` have conditions of their own, a `cause` is a part of its column. */
@@ -96,8 +99,9 @@ export function whereOf(filter: RequestFilter, ...further: readonly Prisma.Sql[]
 
 /** What must hold of a row of request_log. */
 export function conditionsOf(filter: RequestFilter): Prisma.Sql[] {
-  const { only, except, ranges, idPrefix, errorText, from, to } = filter;
+  const { only, except, ranges, idPrefix, errorText, from, to, ownKeys } = filter;
   const conditions: Prisma.Sql[] = [];
+  if (ownKeys) conditions.push(Prisma.sql`key_id = ANY(${ownKeys}::uuid[])`);
   if (from) conditions.push(Prisma.sql`started_at >= ${from}`);
   if (to) conditions.push(Prisma.sql`started_at < ${to}`);
   if (idPrefix !== null) conditions.push(...beginsWith(idPrefix));

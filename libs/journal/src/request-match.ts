@@ -8,8 +8,9 @@ export type RequestMatch = (row: RequestRow) => boolean;
 
 /** What `conditionsOf` asks of the rows of the log, asked of a row in memory. */
 export function requestMatch(filter: RequestFilter): RequestMatch {
-  const { only, except, ranges, idPrefix, errorText, from, to } = filter;
+  const { only, except, ranges, idPrefix, errorText, from, to, ownKeys } = filter;
   const matches: RequestMatch[] = [];
+  if (ownKeys) matches.push(({ key_id: keyId }) => keyId !== null && ownKeys.includes(keyId));
   if (from) matches.push((row) => row.started_at >= from);
   if (to) matches.push((row) => row.started_at < to);
   if (idPrefix !== null) matches.push((row) => row.id.replaceAll('-', '').startsWith(idPrefix));

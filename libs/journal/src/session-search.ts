@@ -60,11 +60,13 @@ export class SessionSearch {
     );
   }
 
-  async find(sessionId: string): Promise<SessionRow | null> {
+  /** @param ownKeys it is made of their requests only; null: of all */
+  async find(sessionId: string, ownKeys: readonly string[] | null): Promise<SessionRow | null> {
+    const filter = { ...EVERY_REQUEST, ownKeys };
     const [session] = await this.addUp(
-      EVERY_REQUEST,
+      filter,
       Prisma.sql`
-        SELECT ${LAST} FROM request_log WHERE session_id = ${sessionId} ORDER BY started_at DESC, id DESC LIMIT 1`,
+        SELECT ${LAST} FROM request_log ${whereOf(filter, Prisma.sql`session_id = ${sessionId}`)} ORDER BY started_at DESC, id DESC LIMIT 1`,
     );
     return session ?? null;
   }

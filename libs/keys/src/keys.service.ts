@@ -48,11 +48,16 @@ export class KeysService {
     private readonly clock: Clock,
   ) {}
 
-  /** Newest first; `beforeId` is the last id of the page before. */
-  list(page: { limit: number; beforeId: string | null; groupId: string | null }): Promise<KeyRow[]> {
+  /** Newest first; `beforeId` is the last id of the page before; `ids`: of these only, if not null. */
+  list(page: {
+    limit: number;
+    beforeId: string | null;
+    groupId: string | null;
+    ids: readonly string[] | null;
+  }): Promise<KeyRow[]> {
     return this.prisma.apiKey.findMany({
       where: {
-        ...(page.beforeId ? { id: { lt: page.beforeId } } : {}),
+        id: { ...(page.beforeId ? { lt: page.beforeId } : {}), ...(page.ids ? { in: [...page.ids] } : {}) },
         ...(page.groupId ? { groupId: page.groupId } : {}),
       },
       orderBy: { id: 'desc' },

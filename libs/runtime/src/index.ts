@@ -8,4 +8,5 @@ export { readSettings, type Settings, SettingsError } from './settings.js';
 export { RuntimeModule } from './runtime.module.js';
 export { scrub } from './scrub.js';
 export { SecretBox } from './secret-box.js';
+export { SecretFormat } from './secret-format.js';
 export { newId, timeOfId } from './time-ordered-id.js';

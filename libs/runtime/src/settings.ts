@@ -76,6 +76,7 @@ export const environment = z.object({
     .default(200),
   ADMIN_REQUESTS_PER_MINUTE: perMinute.default(6_000),
   ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: perMinute.default(300),
+  SIGN_INS_PER_MINUTE: perMinute.default(20),
   UNAUTHENTICATED_REQUESTS_PER_MINUTE: perMinute.default(600),
   JOURNAL_MAX_MB: z.coerce
     .number({ error: 'must be a number of megabytes' })
@@ -119,6 +120,8 @@ export interface Settings {
   readonly adminRequestsPerMinute: number;
   readonly adminFailuresPerMinute: number;
   readonly strangerRequestsPerMinute: number;
+  /** Passwords from one address that are checked. */
+  readonly signInsPerMinute: number;
   /** Disk that the journal may take. */
   readonly journalBytesMax: number;
   readonly demo: 'auto' | 'off';
@@ -171,6 +174,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     adminRequestsPerMinute: data.ADMIN_REQUESTS_PER_MINUTE,
     adminFailuresPerMinute: data.ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE,
     strangerRequestsPerMinute: data.UNAUTHENTICATED_REQUESTS_PER_MINUTE,
+    signInsPerMinute: data.SIGN_INS_PER_MINUTE,
     journalBytesMax: data.JOURNAL_MAX_MB * 1024 * 1024,
     demo: data.DEMO,
     keepAliveMs: data.SSE_KEEP_ALIVE_SECONDS * 1000,

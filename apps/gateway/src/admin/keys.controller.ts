@@ -17,7 +17,7 @@ import { Prisma } from '@app/database';
 import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
 import { Clock } from '@app/runtime';
 import { Permit } from '../identity/permissions.js';
-import { Actor } from '../identity/principal.js';
+import { Actor, OwnKeys } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { given } from './given.js';
@@ -32,11 +32,14 @@ export class KeysController {
   ) {}
 
   @Get()
-  @Permit('keys:read')
+  @Permit('keys:read', 'own')
   @ApiOperation({ summary: 'List keys, newest first' })
   @ApiOkResponse({ standardSchema: KeyList })
-  async list(@Query({ schema: ListKeysQuery }) query: ListKeysQuery): Promise<Page<Key>> {
-    const rows = await this.keys.list({ ...pageRequest(query, 'key'), groupId: query.group ?? null });
+  async list(
+    @OwnKeys() ownKeys: readonly string[] | null,
+    @Query({ schema: ListKeysQuery }) query: ListKeysQuery,
+  ): Promise<Page<Key>> {
+    const rows = await this.keys.list({ ...pageRequest(query, 'key'), groupId: query.group ?? null, ids: ownKeys });
     return page(rows, query.limit, 'key', (row) => this.toKey(row));
   }
 
@@ -60,10 +63,14 @@ export class KeysController {
   }
 
   @Get(':id')
-  @Permit('keys:read')
+  @Permit('keys:read', 'own')
   @ApiOperation({ summary: 'Read a key' })
   @ApiOkResponse({ standardSchema: Key })
-  async find(@Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
+  async find(
+    @OwnKeys() ownKeys: readonly string[] | null,
+    @Param('id', { schema: idOf('key') }) id: string,
+  ): Promise<Key> {
+    if (ownKeys && !ownKeys.includes(id)) throw AdminProblem.notFound('key');
     return this.toKey(await this.existing(id));
   }
 

@@ -14,7 +14,7 @@ export class ModelsAdminController {
   constructor(private readonly models: ModelsService) {}
 
   @Get()
-  @Permit('models:read')
+  @Permit('models:read', 'own')
   @ApiOperation({ summary: 'List models, newest first' })
   @ApiOkResponse({ standardSchema: ModelList })
   async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Model>> {
@@ -39,7 +39,7 @@ export class ModelsAdminController {
   }
 
   @Get(':id')
-  @Permit('models:read')
+  @Permit('models:read', 'own')
   @ApiOperation({ summary: 'Read a model' })
   @ApiOkResponse({ standardSchema: Model })
   async find(@Param('id', { schema: idOf('model') }) id: string): Promise<Model> {

@@ -4,9 +4,10 @@ import { BodySearch, type ReadBodies, type ReadBody } from '@app/bodies';
 import { idOf, RequestBody, toPublicId } from '@app/contract';
 import { RequestSearch } from '@app/journal';
 import { Permit } from '../identity/permissions.js';
+import { OwnKeys } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { BodyAbsences } from './body-absences.js';
-import { noSuchRequest } from './requests.controller.js';
+import { isOwn, noSuchRequest } from './requests.controller.js';
 
 /** What requests and answers say, where it is stored. */
 @AdminController('requests')
@@ -18,15 +19,18 @@ export class RequestBodiesController {
   ) {}
 
   @Get(':id/body')
-  @Permit('bodies:read')
+  @Permit('bodies:read', 'own')
   @ApiOperation({
     summary: 'Read what a request and its answer said',
     description: 'Stored only where the body_policy of the key or its group says so; 404 tells why there is none.',
   })
   @ApiOkResponse({ standardSchema: RequestBody })
-  async find(@Param('id', { schema: idOf('request') }) id: string): Promise<RequestBody> {
+  async find(
+    @OwnKeys() ownKeys: readonly string[] | null,
+    @Param('id', { schema: idOf('request') }) id: string,
+  ): Promise<RequestBody> {
     const row = await this.requests.find(id);
-    if (!row) throw noSuchRequest();
+    if (!row || !isOwn(row, ownKeys)) throw noSuchRequest();
     const { started_at: startedAt, key_id: keyId, group_id: groupId } = row;
     const found = await this.bodies.find({ id, startedAt, keyId, groupId });
     if (typeof found === 'string') throw await this.absences.problem(found, row);

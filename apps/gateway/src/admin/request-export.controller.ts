@@ -5,6 +5,7 @@ import { ExportRequestsQuery } from '@app/contract';
 import { RequestSearch } from '@app/journal';
 import { Clock } from '@app/runtime';
 import { Permit } from '../identity/permissions.js';
+import { OwnKeys } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { EXPORT_FORMATS, exportStream } from './request-export.js';
 import { toRequestFilter } from './request-query.js';
@@ -17,7 +18,7 @@ export class RequestExportController {
   ) {}
 
   @Get()
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({
     summary: 'All requests that the filters find, newest first, as a stream',
     description: 'A stream that breaks off is not whole: the connection is cut instead of ended.',
@@ -25,13 +26,14 @@ export class RequestExportController {
   @ApiProduces('text/csv', 'application/x-ndjson')
   @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   async export(
+    @OwnKeys() ownKeys: readonly string[] | null,
     @Query({ schema: ExportRequestsQuery }) query: ExportRequestsQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const format = EXPORT_FORMATS[query.format];
     // What comes in meanwhile is not part of it.
     const now = new Date(this.clock.now());
-    const filter = toRequestFilter(query);
+    const filter = toRequestFilter(query, ownKeys);
     const rows = this.requests.chunks({ ...filter, to: filter.to ?? now });
     const time = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
     void reply

@@ -3,8 +3,12 @@ import { EVERY_REQUEST, type RequestFilter } from '@app/journal';
 import { parseUsd } from '@app/models';
 import { AdminProblem } from '../http/admin-problem.js';
 
-/** What a query of the API asks the log for. */
-export function toRequestFilter(query: RequestFilters): RequestFilter {
+/**
+ * What a query of the API asks the log for.
+ *
+ * @param ownKeys of what else whoever asks may see nothing; null: he may see everything
+ */
+export function toRequestFilter(query: RequestFilters, ownKeys: readonly string[] | null): RequestFilter {
   const { id, error_text: errorText, from, to } = query;
   return {
     only: valuesOf((field) => query[field]),
@@ -14,6 +18,7 @@ export function toRequestFilter(query: RequestFilters): RequestFilter {
     errorText: errorText ?? null,
     from: from === undefined ? null : new Date(from),
     to: to === undefined ? null : new Date(to),
+    ownKeys,
   };
 }
 

@@ -11,6 +11,7 @@ import {
 import { type Facet, type HistogramBucket, RequestReports } from '@app/journal';
 import { Clock } from '@app/runtime';
 import { Permit } from '../identity/permissions.js';
+import { OwnKeys } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { histogramEdges } from './histogram-edges.js';
 import { toRequestFilter, withRange } from './request-query.js';
@@ -25,26 +26,32 @@ export class RequestReportsController {
   ) {}
 
   @Get('histogram')
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({ summary: 'Requests over time, by how they ended and how long they took' })
   @ApiOkResponse({ standardSchema: RequestHistogram })
-  async histogram(@Query({ schema: RequestHistogramQuery }) query: RequestHistogramQuery): Promise<RequestHistogram> {
+  async histogram(
+    @OwnKeys() ownKeys: readonly string[] | null,
+    @Query({ schema: RequestHistogramQuery }) query: RequestHistogramQuery,
+  ): Promise<RequestHistogram> {
     const ranged = withRange(query, this.clock.now(), DEFAULT_RANGE_MS);
-    const buckets = await this.reports.histogram(toRequestFilter(ranged), histogramEdges(ranged));
+    const buckets = await this.reports.histogram(toRequestFilter(ranged, ownKeys), histogramEdges(ranged));
     return { data: buckets.map(toBucket) };
   }
 
   @Get('facets')
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({
     summary: 'The most frequent values of fields, with their counts',
     description: "A field's own filter does not count for it: its facet shows what else could be chosen.",
   })
   @ApiOkResponse({ standardSchema: RequestFacets })
-  async facets(@Query({ schema: RequestFacetsQuery }) query: RequestFacetsQuery): Promise<RequestFacets> {
+  async facets(
+    @OwnKeys() ownKeys: readonly string[] | null,
+    @Query({ schema: RequestFacetsQuery }) query: RequestFacetsQuery,
+  ): Promise<RequestFacets> {
     const ranged = withRange(query, this.clock.now(), DEFAULT_RANGE_MS);
     const wanted = { fields: query.fields, valuesMax: query.limit };
-    return { data: (await this.reports.facets(toRequestFilter(ranged), wanted)).map(toFacet) };
+    return { data: (await this.reports.facets(toRequestFilter(ranged, ownKeys), wanted)).map(toFacet) };
   }
 }
 

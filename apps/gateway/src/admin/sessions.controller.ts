@@ -16,6 +16,7 @@ import { EVERY_REQUEST, RequestSearch, type SessionRow, SessionSearch } from '@a
 import { formatUsd } from '@app/models';
 import { Clock } from '@app/runtime';
 import { Permit } from '../identity/permissions.js';
+import { OwnKeys } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { page, pageRequest } from './page.js';
@@ -35,54 +36,59 @@ export class SessionsController {
   ) {}
 
   @Get()
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({
     summary: 'List sessions, last active first',
     description: 'A session is what the requests that the filters find make of it: only they are counted.',
   })
   @ApiOkResponse({ standardSchema: SessionList })
-  async list(@Query({ schema: ListSessionsQuery }) query: ListSessionsQuery): Promise<Page<Session>> {
+  async list(
+    @OwnKeys() ownKeys: readonly string[] | null,
+    @Query({ schema: ListSessionsQuery }) query: ListSessionsQuery,
+  ): Promise<Page<Session>> {
     const { limit, beforeId } = pageRequest(query, 'request');
-    const filter = toRequestFilter(withRange(query, this.clock.now(), DEFAULT_RANGE_MS));
+    const filter = toRequestFilter(withRange(query, this.clock.now(), DEFAULT_RANGE_MS), ownKeys);
     const rows = await this.sessions.list(filter, { limit, afterId: beforeId });
     return page(rows, query.limit, 'request', toSession);
   }
 
   @Get(':id')
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({ summary: 'Read a session with its requests, oldest first, whenever they were' })
   @ApiOkResponse({ standardSchema: SessionDetail })
   async find(
+    @OwnKeys() ownKeys: readonly string[] | null,
     @Param('id', { schema: SessionId }) id: string,
     @Query({ schema: SessionQuery }) query: SessionQuery,
   ): Promise<SessionDetail> {
     const { limit, beforeId } = pageRequest(query, 'request');
-    const session = await this.sessions.find(id);
+    const session = await this.sessions.find(id, ownKeys);
     if (!session) throw AdminProblem.notFound('session');
     const rows = await this.requests.list(
-      { ...EVERY_REQUEST, only: { session: [id] } },
+      { ...EVERY_REQUEST, ownKeys, only: { session: [id] } },
       { limit, afterId: beforeId, sort: 'started_at', isDescending: false },
     );
     return { session: toSession(session), ...page(rows, query.limit, 'request', toRequest) };
   }
 
   @Get(':id/turns')
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({
     summary: 'List the turns of a session, oldest first: what each read from the prompt cache',
     description: 'Turns are its requests of kind response whose usage is known.',
   })
   @ApiOkResponse({ standardSchema: TurnList })
   async turns(
+    @OwnKeys() ownKeys: readonly string[] | null,
     @Param('id', { schema: SessionId }) id: string,
     @Query({ schema: SessionQuery }) query: SessionQuery,
   ): Promise<Page<Turn>> {
     const { limit, beforeId } = pageRequest(query, 'request');
     const rows = await this.requests.list(
-      { ...EVERY_REQUEST, only: { session: [id], kind: ['response'] }, ranges: { input_tokens: { min: 1 } } },
+      { ...EVERY_REQUEST, ownKeys, only: { session: [id], kind: ['response'] }, ranges: { input_tokens: { min: 1 } } },
       { limit, afterId: beforeId, sort: 'started_at', isDescending: false },
     );
-    if (rows.length === 0 && !(await this.sessions.find(id))) throw AdminProblem.notFound('session');
+    if (rows.length === 0 && !(await this.sessions.find(id, ownKeys))) throw AdminProblem.notFound('session');
     return page(rows, query.limit, 'request', toTurn);
   }
 }

@@ -5,6 +5,7 @@ import { Usage, UsageQuery } from '@app/contract';
 import { Clock } from '@app/runtime';
 import { UsageReport } from '@app/usage';
 import { Permit } from '../identity/permissions.js';
+import { OwnKeys } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
 import { usageCsv } from './usage-csv.js';
@@ -23,6 +24,9 @@ const DEFAULT_RANGE_MS = {
 /** Longer times have too many of them. */
 const RANGE_DAYS_MAX = { minute: 2, hour: 366, day: Infinity, month: Infinity, total: Infinity };
 
+/** Nobody has the nil UUID: whoever has no key sees nothing. */
+const NO_KEY = '00000000-0000-0000-0000-000000000000';
+
 @AdminController('usage')
 export class UsageController {
   constructor(
@@ -31,11 +35,12 @@ export class UsageController {
   ) {}
 
   @Get()
-  @Permit('usage:read')
+  @Permit('usage:read', 'own')
   @ApiOperation({ summary: 'Usage totals; they equal the sum of the request rows of exactly the asked time' })
   @ApiProduces('application/json', 'text/csv')
   @ApiOkResponse({ standardSchema: Usage })
   async totals(
+    @OwnKeys() ownKeys: readonly string[] | null,
     @Query({ schema: UsageQuery }) query: UsageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Usage | string> {
@@ -47,7 +52,11 @@ export class UsageController {
       const message = `must be within ${daysMax} days before the end when the bucket is ${bucket}`;
       throw AdminProblem.invalid([{ path: 'start', message }]);
     }
-    const rows = await usageTotals(this.report, { start, end, bucket, groupBy, filter: query }, 'start');
+    const rows = await usageTotals(
+      this.report,
+      { start, end, bucket, groupBy, filter: { ...query, ...ownUsage(query, ownKeys) } },
+      'start',
+    );
     const data = rows.map((row) => shownUsage(row, bucket, groupBy, end));
     if (rows.length === 0 && bucket === 'total' && groupBy.length === 0) data.push(noUsage(start, end));
     if (format === 'json') return { data };
@@ -58,4 +67,11 @@ export class UsageController {
     });
     return usageCsv(data, groupBy);
   }
+}
+
+/** Of the keys that were asked for, those that whoever asks may see. */
+function ownUsage({ key }: UsageQuery, ownKeys: readonly string[] | null): Pick<UsageQuery, 'key'> {
+  if (ownKeys === null) return { key };
+  const found = ownKeys.filter((id) => !key || key.includes(id));
+  return { key: found.length > 0 ? found : [NO_KEY] };
 }

@@ -22,12 +22,41 @@ export class AdminProblem extends Error {
       401,
       'unauthorized',
       'Not signed in',
-      'Send the admin token as "Authorization: Bearer <token>". It was printed at the first start, or is set in ADMIN_TOKEN.',
+      'Sign in, or send an admin token as "Authorization: Bearer <token>". The first one was printed at the first start, or is set in ADMIN_TOKEN.',
     );
   }
 
   static forbidden(permission: string): AdminProblem {
     return new AdminProblem(403, 'forbidden', 'Not permitted', `This needs the permission ${permission}.`);
+  }
+
+  /** Somebody gives what he does not have, or changes somebody who has it. */
+  static notGranted(): AdminProblem {
+    return new AdminProblem(
+      403,
+      'not_granted',
+      'Not permitted',
+      'Nobody can grant, or change, more than he may do himself.',
+    );
+  }
+
+  /** Nobody is told whether there is such an operator. */
+  static wrongPassword(): AdminProblem {
+    return new AdminProblem(
+      401,
+      'wrong_password',
+      'Not signed in',
+      'There is nobody with this e-mail address and password.',
+    );
+  }
+
+  static crossSite(): AdminProblem {
+    return new AdminProblem(
+      403,
+      'cross_site_request',
+      'Request of another site',
+      'What a session is used for must come from the same site, and carry the header x-tollgate-csrf: 1.',
+    );
   }
 
   /** @param reason a sentence that says what there was too much of */

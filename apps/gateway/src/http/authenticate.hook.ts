@@ -2,12 +2,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { BodyLog } from '@app/bodies';
 import type { KeyRing, LastUsed } from '@app/keys';
 import { errors, type GatewayError } from '@app/protocol';
-import { BOOTSTRAP_OWNER, type PrincipalRequest } from '../identity/principal.js';
+import { mayBeForged } from '../identity/cross-site.js';
+import { isOpenRoute } from '../identity/open-routes.js';
+import type { Principal, PrincipalRequest } from '../identity/principal.js';
+import type { Principals } from '../identity/principals.js';
 import type { Lifecycle } from '../health/lifecycle.js';
 import type { Throttles } from '../throttling/throttles.js';
 import { AdminProblem } from './admin-problem.js';
-import type { AdminTokenHash } from './admin-token.js';
 import { type GatewayRequest, isDataPlane, isOrganizationApi, pathOf, routeOf } from './gateway-request.js';
+import { bearerToken } from './bearer-token.js';
 import { contentEncodingOf } from './request-body/content-encoding.js';
 import { headRefusal } from './request-head.js';
 import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
@@ -15,7 +18,7 @@ import { adminBodyBytesMax, BODY_BYTES_MAX } from './raw-body.js';
 export interface AuthenticateHookDependencies {
   keys: KeyRing;
   lastUsed: LastUsed;
-  adminToken: AdminTokenHash;
+  principals: Principals;
   lifecycle: Lifecycle;
   throttles: Throttles;
   bodies: BodyLog;
@@ -31,19 +34,15 @@ const CALL_PATH = /^(?:\/v1)?\/responses\/?$/;
  */
 export function authenticateRequests(
   fastify: FastifyInstance,
-  { keys, lastUsed, adminToken, lifecycle, throttles, bodies }: AuthenticateHookDependencies,
+  { keys, lastUsed, principals, lifecycle, throttles, bodies }: AuthenticateHookDependencies,
 ): void {
   fastify.decorateRequest('principal', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     const refusal = headRefusal(request.raw);
     if (refusal) return done(refusal);
     if (!isDataPlane(request)) {
-      if (!needsAdminToken(request)) return done();
-      if (adminToken.matches(bearerToken(request.headers.authorization))) {
-        (request as PrincipalRequest).principal = BOOTSTRAP_OWNER;
-        return done(adminBodyRefusal(request));
-      }
-      return refuseOperator(request, throttles, done);
+      if (!isForOperators(request)) return done(adminBodyRefusal(request));
+      return admitOperator(request as PrincipalRequest, principals, throttles, done);
     }
     if (lifecycle.isClosing) return done(errors.shuttingDown());
     // Codex falls back to POST at once on 426; any other answer, a 401 too, costs it seven seconds (codex-cli.md §5).
@@ -86,11 +85,10 @@ export function authenticateRequests(
   });
 }
 
-/** Everything below /admin/v1 needs the admin token, but for the description of the API; and so does OpenAI's usage API. */
-function needsAdminToken(request: FastifyRequest): boolean {
+/** Everything below /admin/v1 is for somebody who is known, but for what makes him known; and so is OpenAI's usage API. */
+function isForOperators(request: FastifyRequest): boolean {
   if (isOrganizationApi(request)) return true;
-  const path = routeOf(request);
-  return path.startsWith('/admin/v1/') && !path.startsWith('/admin/v1/openapi.');
+  return routeOf(request).startsWith('/admin/v1/') && !isOpenRoute(request);
 }
 
 function adminBodyRefusal(request: FastifyRequest): AdminProblem | undefined {
@@ -98,11 +96,28 @@ function adminBodyRefusal(request: FastifyRequest): AdminProblem | undefined {
   return Number(request.headers['content-length'] ?? 0) > bytesMax ? AdminProblem.bodyTooLarge(bytesMax) : undefined;
 }
 
-type Refuse = (error: Error) => void;
+type Refuse = (error?: Error) => void;
+
+/** Only the first token is known without asking the database. */
+function admitOperator(request: PrincipalRequest, principals: Principals, throttles: Throttles, done: Refuse): void {
+  const found = principals.of(request);
+  if (found === null) return refuseOperator(request, throttles, done);
+  if (!(found instanceof Promise)) return admitPrincipal(request, found, done);
+  found.then(
+    (principal) => (principal ? admitPrincipal(request, principal, done) : refuseOperator(request, throttles, done)),
+    done,
+  );
+}
+
+function admitPrincipal(request: PrincipalRequest, principal: Principal, done: Refuse): void {
+  if (principal.kind === 'session' && mayBeForged(request)) return done(AdminProblem.crossSite());
+  request.principal = principal;
+  done(adminBodyRefusal(request));
+}
 
 function refuseOperator({ ip }: FastifyRequest, throttles: Throttles, refuse: Refuse): void {
   const tooMany =
-    'Too many requests without the admin token came from this address; with the token they are answered at once.';
+    'Too many requests of nobody who is known came from this address; with a token or a session they are answered at once.';
   void throttles.count('admin_failures', ip).then((waitSeconds) => {
     refuse(waitSeconds === 0 ? AdminProblem.unauthorized() : AdminProblem.tooManyRequests(tooMany, waitSeconds));
   });
@@ -122,10 +137,4 @@ function refuseStranger(
 
 function isWebSocketUpgrade({ headers }: FastifyRequest): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
-}
-
-/** null when there is none; the scheme's case does not matter (RFC 9110 §11.1). */
-export function bearerToken(authorization: string | undefined): string | null {
-  const match = /^bearer +(\S+) *$/i.exec(authorization ?? '');
-  return match?.[1] ?? null;
 }

@@ -1,7 +1,24 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { OperatorsModule } from '@app/operators';
+import { AdminTokenHash } from '../http/admin-token.js';
+import { AdminTokensController } from './admin-tokens.controller.js';
+import { OperatorsController } from './operators.controller.js';
+import { Principals } from './principals.js';
 import { RoutePermissions } from './route-permissions.js';
+import { SessionController } from './session.controller.js';
+import { SetupController } from './setup.controller.js';
 
 /** Who may do what in the control plane. */
-@Module({ imports: [DiscoveryModule], providers: [RoutePermissions] })
-export class IdentityModule {}
+@Module({})
+export class IdentityModule {
+  static forRoot(bootstrap: AdminTokenHash): DynamicModule {
+    return {
+      module: IdentityModule,
+      imports: [DiscoveryModule, OperatorsModule],
+      controllers: [SessionController, SetupController, OperatorsController, AdminTokensController],
+      providers: [{ provide: AdminTokenHash, useValue: bootstrap }, Principals, RoutePermissions],
+      exports: [Principals],
+    };
+  }
+}

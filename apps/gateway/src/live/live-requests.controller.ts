@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import type { Observable } from 'rxjs';
 import { LiveRequestsQuery, toPublicId } from '@app/contract';
 import { Permit } from '../identity/permissions.js';
+import { OwnKeys } from '../identity/principal.js';
 import { AdminController } from '../admin/admin.decorators.js';
 import { toRequestFilter } from '../admin/request-query.js';
 import { LiveRequests } from './live-requests.js';
@@ -13,7 +14,7 @@ export class LiveRequestsController {
   constructor(private readonly live: LiveRequests) {}
 
   @Sse('live')
-  @Permit('requests:read')
+  @Permit('requests:read', 'own')
   @ApiOperation({
     summary: 'Follow requests as they end, at all replicas',
     description:
@@ -27,11 +28,12 @@ export class LiveRequestsController {
   @ApiProduces('text/event-stream')
   @ApiOkResponse({ schema: { type: 'string' } })
   follow(
+    @OwnKeys() ownKeys: readonly string[] | null,
     @Query({ schema: LiveRequestsQuery }) { after, ...filters }: LiveRequestsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Observable<MessageEvent> {
     const lastId = lastEventId || (after === undefined ? null : toPublicId('request', after));
-    return this.live.tail(toRequestFilter(filters), lastId, reply.raw);
+    return this.live.tail(toRequestFilter(filters, ownKeys), lastId, reply.raw);
   }
 }

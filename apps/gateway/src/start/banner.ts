@@ -2,12 +2,14 @@ export interface BannerFacts {
   url: string;
   /** null: it was told at the first start. */
   madeAdminToken: string | null;
+  /** For whoever becomes the first owner; null: there are operators. */
+  setupToken: string | null;
   demoKey: string | null;
   isSimulated: boolean;
 }
 
 /** What a person reads after `npm start`. */
-export function banner({ url, madeAdminToken, demoKey, isSimulated }: BannerFacts): string {
+export function banner({ url, madeAdminToken, setupToken, demoKey, isSimulated }: BannerFacts): string {
   const lines = [
     '',
     `  Tollgate is running at ${url}`,
@@ -15,6 +17,7 @@ export function banner({ url, madeAdminToken, demoKey, isSimulated }: BannerFact
     `  Console       ${url}/console`,
     `  Admin API     ${url}/admin/docs`,
   ];
+  if (setupToken) lines.push(`  First owner   ${url}/console/setup?token=${setupToken}   (for 30 minutes)`);
   if (madeAdminToken) lines.push(`  Admin token   ${madeAdminToken}   (shown this once: keep it)`);
   if (demoKey) lines.push(`  Demo API key  ${demoKey}`);
   lines.push('', '  Try it:', '', ...curl(url, demoKey ?? 'YOUR_API_KEY').map((line) => `  ${line}`), '');

@@ -9,6 +9,8 @@ export interface ThrottleLimits {
   readonly admin: number;
   /** Requests to the admin API without its token. */
   readonly admin_failures: number;
+  /** Passwords that are to be checked. */
+  readonly sign_ins: number;
   /** Requests to the data plane without a valid key. */
   readonly strangers: number;
 }

@@ -11,6 +11,7 @@ export class ThrottlingModule {
     const guarded = { name: 'admin', ttl: MINUTE_MS, limit: limits.admin, blockDuration: 0, setHeaders: false };
     return {
       module: ThrottlingModule,
+      global: true,
       imports: [
         ThrottlerModule.forRootAsync({
           imports: [RuntimeModule],
@@ -29,6 +30,7 @@ export class ThrottlingModule {
           useFactory: (counts: ThrottleCounts) => new Throttles(counts, limits),
         },
       ],
+      exports: [Throttles],
     };
   }
 }

@@ -1,0 +1,93 @@
+import { Body, Delete, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ChangePassword, CurrentPrincipal, SignIn, toPublicId } from '@app/contract';
+import { OperatorSessions, SignIns } from '@app/operators';
+import { AdminController } from '../admin/admin.decorators.js';
+import { AdminProblem } from '../http/admin-problem.js';
+import { Throttles } from '../throttling/throttles.js';
+import { isFromAnotherSite } from './cross-site.js';
+import { Open, Permit } from './permissions.js';
+import { Caller, type Principal } from './principal.js';
+import { clearSessionCookie, setSessionCookie } from './session-cookie.js';
+import { toOperator } from './shown-operator.js';
+import { inTurn, ofSignedIn } from './signed-in.js';
+
+@AdminController('session')
+export class SessionController {
+  constructor(
+    private readonly signIns: SignIns,
+    private readonly sessions: OperatorSessions,
+    private readonly throttles: Throttles,
+  ) {}
+
+  @Post()
+  @Open()
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Sign in; the session is in a cookie' })
+  @ApiOkResponse({ standardSchema: CurrentPrincipal })
+  async signIn(
+    @Body({ schema: SignIn }) { email, password }: SignIn,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CurrentPrincipal> {
+    if (isFromAnotherSite(request)) throw AdminProblem.crossSite();
+    const waitSeconds = await this.throttles.count('sign_ins', request.ip);
+    if (waitSeconds > 0) throw tooMany(waitSeconds);
+    const signedIn = await inTurn(() => this.signIns.withPassword(email, password, request.ip));
+    if (signedIn === null) throw AdminProblem.wrongPassword();
+    if (typeof signedIn === 'number') throw tooMany(signedIn);
+    setSessionCookie(reply, signedIn.secret, signedIn.expiresAt);
+    return ofSignedIn(signedIn);
+  }
+
+  @Get()
+  @Permit('self:read', 'own')
+  @ApiOperation({ summary: 'Who calls, and what he may do' })
+  @ApiOkResponse({ standardSchema: CurrentPrincipal })
+  find(@Caller() caller: Principal): CurrentPrincipal {
+    return {
+      actor: caller.actor,
+      kind: caller.kind,
+      permissions: [...caller.permissions].toSorted(),
+      key_ids: caller.keyIds && caller.keyIds.map((id) => toPublicId('key', id)),
+      operator: caller.operator && toOperator(caller.operator),
+      expires_at: caller.expiresAt?.toISOString() ?? null,
+    };
+  }
+
+  @Delete()
+  @Permit('self:write', 'own')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Sign out' })
+  @ApiNoContentResponse()
+  async signOut(@Caller() { sessionId }: Principal, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
+    if (sessionId === null) throw AdminProblem.conflict('Only a session can be signed out; a token is revoked.');
+    await this.sessions.end(sessionId);
+    clearSessionCookie(reply);
+  }
+
+  @Post('password')
+  @Permit('self:write', 'own')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Change the password; all other sessions end' })
+  @ApiNoContentResponse()
+  async changePassword(
+    @Caller() { operator, sessionId }: Principal,
+    @Body({ schema: ChangePassword }) body: ChangePassword,
+    @Req() { ip }: FastifyRequest,
+  ): Promise<void> {
+    if (sessionId === null || operator === null) throw AdminProblem.conflict('Only who has signed in has a password.');
+    const waitSeconds = await this.throttles.count('sign_ins', ip);
+    if (waitSeconds > 0) throw tooMany(waitSeconds);
+    const { current_password: current, new_password: next } = body;
+    const isChanged = await inTurn(() => this.signIns.changePassword(operator.id, sessionId, current, next));
+    if (!isChanged) {
+      throw AdminProblem.invalid([{ path: 'current_password', message: 'is not the password' }]);
+    }
+  }
+}
+
+function tooMany(seconds: number): AdminProblem {
+  return AdminProblem.tooManyRequests('Too many sign-ins were tried.', seconds);
+}

@@ -1,0 +1,32 @@
+import { type AdminToken, type Operator, type Role, toPublicId } from '@app/contract';
+import type { AdminTokenRow, OperatorRow } from '@app/operators';
+
+export function toOperator(row: OperatorRow): Operator {
+  return {
+    id: toPublicId('operator', row.id),
+    name: row.name,
+    email: row.email,
+    role: row.role as Role,
+    permissions: row.permissions,
+    key_ids: row.keys.map(({ keyId }) => toPublicId('key', keyId)),
+    enabled: row.enabled,
+    has_password: row.passwordHash !== null,
+    invited_until: row.inviteHash === null ? null : (row.inviteExpiresAt?.toISOString() ?? null),
+    last_seen_at: row.lastSeenAt?.toISOString() ?? null,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+export function toAdminToken(row: AdminTokenRow): AdminToken {
+  return {
+    id: toPublicId('admin_token', row.id),
+    name: row.name,
+    operator_id: row.operatorId && toPublicId('operator', row.operatorId),
+    permissions: row.permissions,
+    last4: row.last4,
+    expires_at: row.expiresAt?.toISOString() ?? null,
+    last_used_at: row.lastUsedAt?.toISOString() ?? null,
+    created_at: row.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,32 @@
+import { type CurrentPrincipal, toPublicId } from '@app/contract';
+import { type SignedIn, TooManyPasswords } from '@app/operators';
+import { AdminProblem } from '../http/admin-problem.js';
+import { permissionsOf } from './principals.js';
+import { toOperator } from './shown-operator.js';
+
+const RETRY_SECONDS = 2;
+
+/** What somebody is told who has just signed in. */
+export function ofSignedIn({ operator, expiresAt }: SignedIn): CurrentPrincipal {
+  const shown = toOperator(operator);
+  return {
+    actor: operator.email,
+    kind: 'session',
+    permissions: [...permissionsOf(operator)].toSorted(),
+    key_ids: operator.role === 'developer' ? operator.keys.map(({ keyId }) => toPublicId('key', keyId)) : null,
+    operator: shown,
+    expires_at: expiresAt.toISOString(),
+  };
+}
+
+/** Checks of passwords take their turn. @throws AdminProblem 429 when too many wait */
+export async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TooManyPasswords) {
+      throw AdminProblem.tooManyRequests('Too many passwords wait to be checked.', RETRY_SECONDS);
+    }
+    throw error;
+  }
+}
