@@ -322,6 +322,20 @@ describe('the description of the API', () => {
     );
     expect(routes.toSorted()).toEqual(
       [
+        'get /session',
+        'post /session',
+        'delete /session',
+        'post /session/password',
+        'post /setup',
+        'get /operators',
+        'post /operators',
+        'get /operators/{id}',
+        'patch /operators/{id}',
+        'delete /operators/{id}',
+        'post /operators/{id}/invite',
+        'get /tokens',
+        'post /tokens',
+        'delete /tokens/{id}',
         'delete /webhooks/{id}',
         'get /alerts',
         'get /webhooks',

@@ -223,10 +223,11 @@ describe('every table', () => {
     'replicas',
     'body_keys',
     'body_erasures',
+    'operator_sessions',
   ];
   const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures'];
   const CONFIGURATION =
-    'groups group_models api_keys models model_prices upstreams model_upstreams webhooks prepaid_balances settings change_feed _prisma_migrations'.split(
+    'groups group_models api_keys models model_prices upstreams model_upstreams operators operator_keys admin_tokens webhooks prepaid_balances settings change_feed _prisma_migrations'.split(
       ' ',
     );
 

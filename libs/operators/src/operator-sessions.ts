@@ -30,8 +30,8 @@ export class OperatorSessions {
     const secret = randomBytes(SECRET_BYTES).toString('base64url');
     const now = this.clock.now();
     const expiresAt = new Date(now + LASTS_MS);
-    // Nobody asks for those that are over: here they are few, and gone.
-    await tx.operatorSession.deleteMany({ where: { operatorId, expiresAt: { lt: new Date(now) } } });
+    // Whoever signs in clears away what is over, of everybody.
+    await tx.operatorSession.deleteMany({ where: { expiresAt: { lt: new Date(now) } } });
     await tx.operatorSession.create({
       data: { id: newId(), operatorId, secretHash: hashOf(secret), lastSeenAt: new Date(now), expiresAt },
     });
