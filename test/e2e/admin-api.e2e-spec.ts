@@ -1,3 +1,4 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
 import type { Group, IssuedKey, Key, Model, Page, Problem, Upstream } from '../../libs/contract/src/index.js';
 import { Simulator } from '../../apps/simulator/src/simulator.js';
 import { ADMIN_TOKEN, TestGateway } from '../support/gateway.js';
@@ -312,6 +313,13 @@ describe('every write', () => {
 });
 
 describe('the description of the API', () => {
+  it('is valid OpenAPI 3.1, from which clients can be made', async () => {
+    const document = (await (await fetch(`${gateway.url}/admin/v1/openapi.json`)).json()) as Record<string, unknown>;
+    expect(document.openapi).toBe('3.1.0');
+    const { valid, errors } = await new Validator().validate(document);
+    expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
+  });
+
   it('lists every route of the contract, with schemas', async () => {
     const document = (await (await fetch(`${gateway.url}/admin/v1/openapi.json`)).json()) as {
       paths: Record<string, Record<string, unknown>>;

@@ -1,6 +1,5 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Alerts, WebhookDeliverer } from '@app/alerts';
 import { BodyLog } from '@app/bodies';
 import { PrismaService, QuestionPool } from '@app/database';
@@ -8,6 +7,7 @@ import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
 import { DiskUsage } from '@app/storage';
+import { documentAdminApi } from './admin/openapi.js';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
@@ -95,27 +95,4 @@ export async function createGateway(
   app.useGlobalPipes(validationPipe);
   documentAdminApi(app);
   return app;
-}
-
-/** `/admin/docs` for people, `/admin/v1/openapi.json` for programs; both made from the schemas that check the requests. */
-function documentAdminApi(app: NestFastifyApplication): void {
-  const config = new DocumentBuilder()
-    .setTitle('Tollgate admin API')
-    .setDescription(
-      'Keys, groups, models, upstreams, the request log, stored bodies, usage totals, alerts and webhooks.',
-    )
-    .setVersion('1')
-    .addBearerAuth()
-    .build();
-  // Made when it is first asked for: no start waits for it.
-  const document = () =>
-    SwaggerModule.createDocument(app, config, {
-      operationIdFactory: (controller, method) =>
-        `${method}_${controller.replace(/(?:Admin)?Controller$/, '').toLowerCase()}`,
-    });
-  SwaggerModule.setup('admin/docs', app, document, {
-    jsonDocumentUrl: 'admin/v1/openapi.json',
-    yamlDocumentUrl: 'admin/v1/openapi.yaml',
-    customSiteTitle: 'Tollgate admin API',
-  });
 }
