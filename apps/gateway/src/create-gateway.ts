@@ -8,6 +8,7 @@ import { RequestJournal, RequestLog } from '@app/journal';
 import { KeyRing, LastUsed } from '@app/keys';
 import { Clock, type Settings } from '@app/runtime';
 import { DiskUsage } from '@app/storage';
+import { withHeaders } from './admin/header-document.js';
 import { validationPipe } from './admin/validation.pipe.js';
 import { GatewayModule, type GatewayIdentity } from './gateway.module.js';
 import { showAlerts } from './health/alert-metrics.js';
@@ -108,10 +109,12 @@ function documentAdminApi(app: NestFastifyApplication): void {
     .build();
   // Made when it is first asked for: no start waits for it.
   const document = () =>
-    SwaggerModule.createDocument(app, config, {
-      operationIdFactory: (controller, method) =>
-        `${method}_${controller.replace(/(?:Admin)?Controller$/, '').toLowerCase()}`,
-    });
+    withHeaders(
+      SwaggerModule.createDocument(app, config, {
+        operationIdFactory: (controller, method) =>
+          `${method}_${controller.replace(/(?:Admin)?Controller$/, '').toLowerCase()}`,
+      }),
+    );
   SwaggerModule.setup('admin/docs', app, document, {
     jsonDocumentUrl: 'admin/v1/openapi.json',
     yamlDocumentUrl: 'admin/v1/openapi.yaml',
