@@ -223,6 +223,7 @@ describe('every table', () => {
     'replicas',
     'body_keys',
     'body_erasures',
+    'idempotency_keys',
   ];
   const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures'];
   const CONFIGURATION =

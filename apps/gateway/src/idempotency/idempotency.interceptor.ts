@@ -15,7 +15,7 @@ import {
 
 const KEY = /^[\x20-\x7e]{1,255}$/;
 /** How long a twin waits for the answer of the first. */
-const WAIT_MS_MAX = 5_000;
+const WAIT_MS_MAX = 3_000;
 const LOOK_AGAIN_MS_MIN = 25;
 const LOOK_AGAIN_MS_MAX = 400;
 /** What an answer has besides its body that a client goes by. */
