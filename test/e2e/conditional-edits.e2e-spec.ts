@@ -77,9 +77,10 @@ describe.each(KINDS)('one of the %s', (kind) => {
     );
     const won = answers.filter(({ status }) => status === 200);
     expect(won).toHaveLength(1);
+    const [{ body }] = won as [AdminAnswer];
     // 409: who had to wait too long for a connection to the database.
     expect(answers.filter(({ status }) => status !== 200 && status !== 412 && status !== 409)).toEqual([]);
-    expect((await gateway.admin.get(path)).body).toMatchObject({ name: (won[0]?.body as Group).name });
+    expect((await gateway.admin.get(path)).body).toMatchObject({ name: (body as Group).name });
     expect((await audits()) - audited).toBe(1);
   });
 
@@ -121,7 +122,7 @@ describe('If-Match', () => {
     expect((await edit('*')).status).toBe(200);
   });
 
-  it.each(['W/TAG', '"other"', '"unlike ours"'.replace(' ', '-')])(
+  it.each(['W/TAG', '"other"', '"999999999999"'])(
     'is never true for %s: a weak tag, or one of nobody',
     async (text) => {
       const { path, tag } = await make('groups');
