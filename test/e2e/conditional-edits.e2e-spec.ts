@@ -16,8 +16,11 @@ const tagIn = ({ headers }: AdminAnswer) => headers.get('etag') ?? '';
 const ifMatch = (tag: string) => ({ 'if-match': tag });
 const tagAt = async (path: string) => tagIn(await gateway.admin.get(path));
 
+/** What operators did: alerts come by themselves. */
 async function audits(): Promise<number> {
-  const [row] = await gateway.database.query<{ n: number }>('SELECT count(*)::int AS n FROM audit_entries');
+  const [row] = await gateway.database.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM audit_entries WHERE actor <> 'system'`,
+  );
   return row?.n ?? NaN;
 }
 

@@ -29,6 +29,8 @@ afterAll(async () => {
 
 const withKey = (key: string) => ({ 'idempotency-key': key });
 const codeOf = ({ body }: AdminAnswer) => (body as Problem).code;
+/** What operators did: alerts come by themselves. */
+const audits = () => count(`audit_entries WHERE actor <> 'system'`);
 const isReplayed = ({ headers }: AdminAnswer) => headers.get('idempotency-replayed') === 'true';
 
 async function count(sql: string, ...values: unknown[]): Promise<number> {
@@ -77,13 +79,13 @@ describe('a twin of what has succeeded', () => {
     const headers = withKey(randomUUID());
     const first = await replicas.one.admin.post(path, body, headers);
     expect(first.status).toBeLessThan(300);
-    const audits = await count('audit_entries');
+    const audited = await audits();
     const second = await replicas.other.admin.post(path, body, headers);
     expect([second.status, second.body]).toEqual([first.status, first.body]);
     expect(second.headers.get('etag')).toBe(first.headers.get('etag'));
     expect(second.headers.get('x-request-id')).not.toBe(first.headers.get('x-request-id'));
     expect([isReplayed(first), isReplayed(second)]).toEqual([false, true]);
-    expect(await count('audit_entries')).toBe(audits);
+    expect(await audits()).toBe(audited);
   });
 
   it('is one in whatever way its body is laid out, and none with another body, path or query', async () => {
@@ -92,7 +94,7 @@ describe('a twin of what has succeeded', () => {
       fetch(`${replicas.one.url}/admin/v1${path}`, { method: 'POST', headers, body });
     expect((await send('/groups', '{"name":"laid out"}')).status).toBe(201);
     expect((await send('/groups', '{\n  "name": "laid out"\n}')).headers.get('idempotency-replayed')).toBe('true');
-    const audits = await count('audit_entries');
+    const audited = await audits();
     for (const [path, body] of [
       ['/groups', '{"name":"other"}'],
       ['/models', '{"name":"laid out"}'],
@@ -101,7 +103,7 @@ describe('a twin of what has succeeded', () => {
       const refused = await send(path, body);
       expect([refused.status, ((await refused.json()) as Problem).code]).toEqual([422, 'idempotency_key_reused']);
     }
-    expect(await count('audit_entries')).toBe(audits);
+    expect(await audits()).toBe(audited);
   });
 });
 
