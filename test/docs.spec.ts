@@ -41,6 +41,18 @@ describe('docs/alerts.md', () => {
   });
 });
 
+describe('docs/admin-api.md', () => {
+  it('lists exactly the codes of problems that every route may have, with their status', () => {
+    const documented = rowsOf(read('docs/admin-api.md')).map(([code, status]) => [bare(code), status]);
+    const source = read('apps/gateway/src/http/admin-problem.ts');
+    const problems = [...source.matchAll(/new AdminProblem\(\s*(\d{3}),\s*'(\w+)'/g)].map(([, status, code]) => [
+      code,
+      status,
+    ]);
+    expect(documented.toSorted()).toEqual(problems.toSorted());
+  });
+});
+
 describe('docs/operators.md', () => {
   it('lists exactly the environment variables that are read, with their defaults', () => {
     const section = read('docs/operators.md').split('## Environment')[1]?.split('\n## ')[0] ?? '';
@@ -61,6 +73,7 @@ describe('links in the documentation', () => {
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
     'docs/operators.md',
+    'docs/admin-api.md',
     'docs/cache-health.md',
     'docs/developers.md',
   ])('of %s lead to files that exist', (path) => {

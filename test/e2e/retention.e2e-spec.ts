@@ -224,6 +224,7 @@ describe('every table', () => {
     'body_keys',
     'body_erasures',
     'operator_sessions',
+    'idempotency_keys',
   ];
   const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures'];
   const CONFIGURATION =

@@ -13,20 +13,20 @@ export class AdminClient {
     private readonly token: string,
   ) {}
 
-  get(path: string): Promise<AdminAnswer> {
-    return this.call('GET', path);
+  get(path: string, headers?: Record<string, string>): Promise<AdminAnswer> {
+    return this.call('GET', path, undefined, headers);
   }
 
-  post(path: string, body?: unknown): Promise<AdminAnswer> {
-    return this.call('POST', path, body);
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<AdminAnswer> {
+    return this.call('POST', path, body, headers);
   }
 
-  patch(path: string, body: unknown): Promise<AdminAnswer> {
-    return this.call('PATCH', path, body);
+  patch(path: string, body: unknown, headers?: Record<string, string>): Promise<AdminAnswer> {
+    return this.call('PATCH', path, body, headers);
   }
 
-  delete(path: string): Promise<AdminAnswer> {
-    return this.call('DELETE', path);
+  delete(path: string, headers?: Record<string, string>): Promise<AdminAnswer> {
+    return this.call('DELETE', path, undefined, headers);
   }
 
   /** Makes something that must succeed. */
@@ -48,12 +48,18 @@ export class AdminClient {
     return { group, key, secret: key.secret, upstream };
   }
 
-  private async call(method: string, path: string, body?: unknown): Promise<AdminAnswer> {
+  private async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<AdminAnswer> {
     const response = await fetch(`${this.url()}/admin/v1${path}`, {
       method,
       headers: {
         authorization: `Bearer ${this.token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

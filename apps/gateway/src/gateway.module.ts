@@ -15,6 +15,7 @@ import { HealthModule } from './health/health.module.js';
 import type { AdminTokenHash } from './http/admin-token.js';
 import { ExplainModule } from './explain/explain.module.js';
 import { ErrorFilter } from './http/error.filter.js';
+import { IdempotencyModule } from './idempotency/idempotency.module.js';
 import { IdentityModule } from './identity/identity.module.js';
 import { InputTokensModule } from './input-tokens/input-tokens.module.js';
 import { CallLimitsModule } from './limits/call-limits.module.js';
@@ -97,6 +98,7 @@ export class GatewayModule {
         ModelRoutesModule,
         AdminModule,
         IdentityModule.forRoot(identity.adminToken),
+        IdempotencyModule.forRoot(masterKey),
         OrganizationModule,
         LiveModule,
       ],

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { AlertType } from '@app/contract';
-import { AuditLog, type Prisma, PrismaService, type Transaction } from '@app/database';
+import { AuditLog, lockRow, type Prisma, PrismaService, type SeenVersions, type Transaction } from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import { failPending, WebhookDeliverer } from './webhook-deliverer.js';
 import { WebhookSecrets } from './webhook-secrets.js';
@@ -24,7 +24,10 @@ export interface IssuedWebhookRow {
   secret: string;
 }
 
-/** Makes and changes webhooks. Every write is audited, and in force on all replicas when its promise resolves. */
+/**
+ * Makes and changes webhooks. Every write is audited, and in force on all replicas when its promise resolves. One that is based on another
+ * version than the webhook has throws StaleVersionError.
+ */
 @Injectable()
 export class WebhooksService {
   constructor(
@@ -70,8 +73,14 @@ export class WebhooksService {
   }
 
   /** null when there is none. What waits for a webhook that is switched off is given up. */
-  async update(actor: string, id: string, input: Partial<WebhookInput>): Promise<WebhookRow | null> {
+  async update(
+    actor: string,
+    id: string,
+    input: Partial<WebhookInput>,
+    seen: SeenVersions = null,
+  ): Promise<WebhookRow | null> {
     return this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'webhooks', id, seen);
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return null;
       const data = input.enabled === undefined ? input : { ...input, disabledReason: null };
@@ -83,9 +92,15 @@ export class WebhooksService {
   }
 
   /** A new secret; deliveries carry the signature of the old one, too, for the overlap. null when there is no such webhook. */
-  async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedWebhookRow | null> {
+  async rotate(
+    actor: string,
+    id: string,
+    overlapSeconds: number,
+    seen: SeenVersions = null,
+  ): Promise<IssuedWebhookRow | null> {
     const secret = WebhookSecrets.make();
     const webhook = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'webhooks', id, seen);
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return null;
       const overlap = {
@@ -100,8 +115,9 @@ export class WebhooksService {
   }
 
   /** Its deliveries go with it. false when there is none. */
-  async remove(actor: string, id: string): Promise<boolean> {
+  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
     return this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'webhooks', id, seen);
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return false;
       await tx.webhook.delete({ where: { id } });

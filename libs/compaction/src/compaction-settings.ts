@@ -20,7 +20,12 @@ export class CompactionSettings extends StoredSettings<CompactionOptions> {
   }
 
   get instruction(): string {
-    return this.current.instruction ?? SUMMARY_INSTRUCTION;
+    return this.instructionOf(this.current);
+  }
+
+  /** What is in force by these options. */
+  instructionOf({ instruction }: CompactionOptions): string {
+    return instruction ?? SUMMARY_INSTRUCTION;
   }
 
   get maxAgeSeconds(): number {

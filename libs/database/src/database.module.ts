@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuditLog } from './audit-log.js';
 import { ChangeFeed } from './change-feed.js';
+import { InstallationSettings } from './installation-settings.js';
 import { Notices } from './notices.js';
 import { PrismaService } from './prisma.service.js';
 import { QuestionPool } from './question-pool.js';
@@ -26,8 +27,9 @@ export class DatabaseModule {
           inject: [PrismaService, Notices],
         },
         AuditLog,
+        InstallationSettings,
       ],
-      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog],
+      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog, InstallationSettings],
     };
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, Prisma } from '@app/database';
+import { AuditLog, ChangeFeed, lockRow, PrismaService, Prisma, type SeenVersions } from '@app/database';
 import type { UnpricedModelPolicy } from '@app/models';
 import { newId } from '@app/runtime';
 import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
@@ -37,7 +37,10 @@ export interface GroupInput {
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;
 
-/** Makes and changes groups. Every write is audited, and in force in this process when its promise resolves. */
+/**
+ * Makes and changes groups. Every write is audited, and in force in this process when its promise resolves. One that is based on another
+ * version than the group has throws StaleVersionError.
+ */
 @Injectable()
 export class GroupsService {
   constructor(
@@ -86,8 +89,10 @@ export class GroupsService {
     actor: string,
     id: string,
     { models, ...data }: Partial<GroupInput>,
+    seen: SeenVersions = null,
   ): Promise<GroupRow | 'no_ceiling' | null> {
     const group = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'groups', id, seen);
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return null;
       if (lacksCeiling(before, data)) return 'no_ceiling';
@@ -108,8 +113,9 @@ export class GroupsService {
   }
 
   /** 'in_use' when keys belong to it, which would be left without permissions. */
-  async remove(actor: string, id: string): Promise<'removed' | 'not_found' | 'in_use'> {
+  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<'removed' | 'not_found' | 'in_use'> {
     const result = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'groups', id, seen);
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return 'not_found';
       if (before._count.keys > 0) return 'in_use';

@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, Prisma, PrismaService, type Transaction } from '@app/database';
+import {
+  AuditLog,
+  ChangeFeed,
+  lockRow,
+  Prisma,
+  PrismaService,
+  type SeenVersions,
+  type Transaction,
+} from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import { checkSecret, makeSecret } from './key-secret.js';
 
@@ -38,7 +46,10 @@ export function keyStatus(
   return key.expiresAt && key.expiresAt.getTime() <= nowMs ? 'expired' : 'active';
 }
 
-/** Issues, changes and withdraws keys. Every write is audited, and in force in this process when its promise resolves. */
+/**
+ * Issues, changes and withdraws keys. Every write is audited, and in force in this process when its promise resolves. One that is based
+ * on another version than the key has throws StaleVersionError.
+ */
 @Injectable()
 export class KeysService {
   constructor(
@@ -88,8 +99,13 @@ export class KeysService {
   }
 
   /** null when the key, or the group that it should move to, does not exist. */
-  update(actor: string, id: string, { models, ...data }: Partial<KeyInput>): Promise<KeyRow | null> {
-    return this.change(actor, id, 'key.update', async (tx) => {
+  update(
+    actor: string,
+    id: string,
+    { models, ...data }: Partial<KeyInput>,
+    seen: SeenVersions = null,
+  ): Promise<KeyRow | null> {
+    return this.change({ actor, action: 'key.update' }, id, seen, async (tx) => {
       if (data.groupId && !(await tx.group.findUnique({ where: { id: data.groupId } }))) return null;
       return { ...data, ...(models ? { models: [...models] } : {}) };
     });
@@ -99,12 +115,17 @@ export class KeysService {
    * A new secret; the one until now stays valid for `overlapSeconds`. 'conflict' when the key is revoked, or somebody else
    * has rotated it meanwhile: each secret that is handed out works.
    */
-  async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedKey | 'not_found' | 'conflict'> {
-    const seen = await this.find(id);
-    if (!seen) return 'not_found';
+  async rotate(
+    actor: string,
+    id: string,
+    overlapSeconds: number,
+    seen: SeenVersions = null,
+  ): Promise<IssuedKey | 'not_found' | 'conflict'> {
+    const found = await this.find(id);
+    if (!found) return 'not_found';
     const secret = makeSecret();
-    const key = await this.change(actor, id, 'key.rotate', (_, before) => {
-      if (before.revokedAt || !Buffer.from(before.secretHash).equals(seen.secretHash)) return null;
+    const key = await this.change({ actor, action: 'key.rotate' }, id, seen, (_, before) => {
+      if (before.revokedAt || !Buffer.from(before.secretHash).equals(found.secretHash)) return null;
       return {
         ...stored(secret),
         previousSecretHash: before.secretHash,
@@ -115,15 +136,16 @@ export class KeysService {
   }
 
   /** Refuses the key from now on. Revoking twice is no error. */
-  revoke(actor: string, id: string): Promise<KeyRow | null> {
-    return this.change(actor, id, 'key.revoke', (_, before) => ({
+  revoke(actor: string, id: string, seen: SeenVersions = null): Promise<KeyRow | null> {
+    return this.change({ actor, action: 'key.revoke' }, id, seen, (_, before) => ({
       revokedAt: before.revokedAt ?? new Date(this.clock.now()),
     }));
   }
 
   /** Takes the key away; its log rows stay. False when there is no such key. */
-  async remove(actor: string, id: string): Promise<boolean> {
+  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
     const removed = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'api_keys', id, seen);
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       if (!before) return false;
       await tx.apiKey.delete({ where: { id } });
@@ -135,16 +157,16 @@ export class KeysService {
   }
 
   private async change(
-    actor: string,
+    { actor, action }: { actor: string; action: string },
     id: string,
-    action: string,
+    seen: SeenVersions,
     decide: (
       tx: Transaction,
       before: KeyRow,
     ) => Prisma.ApiKeyUncheckedUpdateInput | null | Promise<Prisma.ApiKeyUncheckedUpdateInput | null>,
   ): Promise<KeyRow | null> {
     const key = await this.prisma.$transaction(async (tx) => {
-      await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id}::uuid FOR UPDATE`;
+      await lockRow(tx, 'api_keys', id, seen);
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       const data = before && (await decide(tx, before));
       if (!data) return null;

@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import {
+  AuditLog,
+  ChangeFeed,
+  lockRow,
+  PrismaService,
+  type Prisma,
+  type SeenVersions,
+  type Transaction,
+} from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import type { ModelRoute } from './model-catalog.js';
 import { NEWEST_FIRST, type PriceInput, PriceVersions } from './price-versions.js';
@@ -20,7 +28,10 @@ export interface ModelInput {
 export type ModelRefusal =
   { refused: 'name_taken'; name: string } | { refused: 'unknown_upstream'; upstreamId: string };
 
-/** Makes and changes models. Every write is audited, and in force in this process when its promise resolves. */
+/**
+ * Makes and changes models. Every write is audited, and in force in this process when its promise resolves. One that is based on another
+ * version than the model has throws StaleVersionError.
+ */
 @Injectable()
 export class ModelsService {
   constructor(
@@ -63,8 +74,14 @@ export class ModelsService {
   }
 
   /** null when there is no such model. */
-  async update(actor: string, id: string, input: Partial<ModelInput>): Promise<ModelRow | ModelRefusal | null> {
+  async update(
+    actor: string,
+    id: string,
+    input: Partial<ModelInput>,
+    seen: SeenVersions = null,
+  ): Promise<ModelRow | ModelRefusal | null> {
     const result = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'models', id, seen);
       const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return null;
       const refusal = await this.refusal(tx, id, input);
@@ -92,8 +109,9 @@ export class ModelsService {
   }
 
   /** False when there is no such model. */
-  async remove(actor: string, id: string): Promise<boolean> {
+  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
     const removed = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'models', id, seen);
       const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return false;
       await tx.model.delete({ where: { id } });

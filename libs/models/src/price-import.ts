@@ -109,6 +109,8 @@ export class PriceImport {
     draft: Draft,
   ): Promise<ReadonlySet<string>> {
     const inEffect = { effectiveFrom: { lte: new Date(this.clock.now()) } };
+    // As an edit of one of them does: the rows first, then the change feed, so that neither waits for the other in turn.
+    if (!isDryRun) await tx.$queryRaw`SELECT 1 FROM models ORDER BY id FOR NO KEY UPDATE`;
     const models = await tx.model.findMany({
       orderBy: { name: 'asc' },
       include: { prices: { where: inEffect, orderBy: [...NEWEST_FIRST], take: 1 } },

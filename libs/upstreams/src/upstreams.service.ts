@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import {
+  AuditLog,
+  ChangeFeed,
+  lockRow,
+  PrismaService,
+  type Prisma,
+  type SeenVersions,
+  type Transaction,
+} from '@app/database';
 import { newId } from '@app/runtime';
 import { UpstreamCredentials } from './upstream-credentials.js';
 import type { CompactionMode, StreamMode, UpstreamKind } from './upstream.js';
@@ -41,7 +49,10 @@ interface UpstreamSecrets {
   httpProxy: string | null | undefined;
 }
 
-/** Makes and changes upstreams. Every write is audited, and in force in this process when its promise resolves. */
+/**
+ * Makes and changes upstreams. Every write is audited, and in force in this process when its promise resolves. One that is based on
+ * another version than the upstream has throws StaleVersionError.
+ */
 @Injectable()
 export class UpstreamsService {
   constructor(
@@ -85,8 +96,10 @@ export class UpstreamsService {
     actor: string,
     id: string,
     { credential, extraHeaders, httpProxy, ...data }: Partial<UpstreamInput>,
+    seen: SeenVersions = null,
   ): Promise<UpstreamRow | null> {
     const upstream = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'upstreams', id, seen);
       const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return null;
       const isCleared = isMoved(before, data.baseUrl, httpProxy) && !before.demo;
@@ -104,8 +117,14 @@ export class UpstreamsService {
   }
 
   /** Takes an upstream out of use, or back into it with a clean record, on all replicas. null when there is none. */
-  async setTripped(actor: string, id: string, isTripped: boolean): Promise<UpstreamRow | null> {
+  async setTripped(
+    actor: string,
+    id: string,
+    isTripped: boolean,
+    seen: SeenVersions = null,
+  ): Promise<UpstreamRow | null> {
     const upstream = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'upstreams', id, seen);
       const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return null;
       const now = new Date();
@@ -121,8 +140,9 @@ export class UpstreamsService {
   }
 
   /** 'in_use' when models name it: without it they would be served by every upstream. */
-  async remove(actor: string, id: string): Promise<'removed' | 'not_found' | 'in_use'> {
+  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<'removed' | 'not_found' | 'in_use'> {
     const result = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'upstreams', id, seen);
       const before = await tx.upstream.findUnique({ where: { id }, include: { models: true } });
       if (!before) return 'not_found';
       if (before.models.length > 0) return 'in_use';

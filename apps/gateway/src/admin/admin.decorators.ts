@@ -1,6 +1,8 @@
-import { applyDecorators, Controller, UseGuards } from '@nestjs/common';
+import { applyDecorators, Controller, UseGuards, UseInterceptors } from '@nestjs/common';
 import { ApiBearerAuth, ApiDefaultResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '@app/contract';
+import { EntityTagInterceptor } from '../conditional/entity-tag.interceptor.js';
+import { IdempotencyInterceptor } from '../idempotency/idempotency.interceptor.js';
 import { PermissionGuard } from '../identity/permission.guard.js';
 import { AdminThrottlerGuard } from '../throttling/admin-throttler.guard.js';
 
@@ -9,6 +11,8 @@ export function AdminController(resource: string): ClassDecorator {
   return applyDecorators(
     Controller(`admin/v1/${resource}`),
     UseGuards(AdminThrottlerGuard, PermissionGuard),
+    // The outer one first: it keeps the answer with its tag.
+    UseInterceptors(IdempotencyInterceptor, EntityTagInterceptor),
     ApiTags(resource),
     ApiBearerAuth(),
     ApiDefaultResponse({ standardSchema: Problem, description: 'A problem (RFC 9457)' }),

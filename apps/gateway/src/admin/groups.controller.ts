@@ -15,7 +15,7 @@ import {
   UpdateGroup,
 } from '@app/contract';
 import { type GroupRow, GroupsService, modelRule } from '@app/groups';
-import { Prisma } from '@app/database';
+import { Prisma, type SeenVersions } from '@app/database';
 import type { StoredWindow } from '@app/limits';
 import {
   formatMultiplier,
@@ -26,6 +26,8 @@ import {
   toStoredPrices,
 } from '@app/models';
 import { Routing } from '@app/upstreams';
+import { IfMatch } from '../conditional/if-match.js';
+import { tagged, type Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -64,17 +66,19 @@ export class GroupsController {
   @Permit('groups:write')
   @ApiOperation({ summary: 'Make a group' })
   @ApiCreatedResponse({ standardSchema: Group })
-  async create(@Actor() actor: string, @Body({ schema: CreateGroup }) body: CreateGroup): Promise<Group> {
+  async create(@Actor() actor: string, @Body({ schema: CreateGroup }) body: CreateGroup): Promise<Tagged<Group>> {
     const { name, description, models } = body;
-    return toGroup(await this.groups.create(actor, { name, description, models, ...toPolicies(body) }));
+    const group = await this.groups.create(actor, { name, description, models, ...toPolicies(body) });
+    return tagged(toGroup(group), group);
   }
 
   @Get(':id')
   @Permit('groups:read')
   @ApiOperation({ summary: 'Read a group' })
   @ApiOkResponse({ standardSchema: Group })
-  async find(@Param('id', { schema: idOf('group') }) id: string): Promise<Group> {
-    return toGroup(await this.existing(id));
+  async find(@Param('id', { schema: idOf('group') }) id: string): Promise<Tagged<Group>> {
+    const group = await this.existing(id);
+    return tagged(toGroup(group), group);
   }
 
   @Patch(':id')
@@ -85,14 +89,16 @@ export class GroupsController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('group') }) id: string,
     @Body({ schema: UpdateGroup }) body: UpdateGroup,
-  ): Promise<Group> {
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Group>> {
     const { name, description, models } = body;
-    const group = await this.groups.update(actor, id, given({ name, description, models, ...toPolicies(body) }));
+    const changes = given({ name, description, models, ...toPolicies(body) });
+    const group = await this.groups.update(actor, id, changes, seen);
     if (!group) throw AdminProblem.notFound('group');
     if (group === 'no_ceiling') {
       throw AdminProblem.invalid([{ path: 'ceiling_prices', message: CEILING_MISSING }]);
     }
-    return toGroup(group);
+    return tagged(toGroup(group), group);
   }
 
   @Delete(':id')
@@ -100,8 +106,12 @@ export class GroupsController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a group that has no keys' })
   @ApiNoContentResponse()
-  async remove(@Actor() actor: string, @Param('id', { schema: idOf('group') }) id: string): Promise<void> {
-    const result = await this.groups.remove(actor, id);
+  async remove(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('group') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<void> {
+    const result = await this.groups.remove(actor, id, seen);
     if (result === 'not_found') throw AdminProblem.notFound('group');
     if (result === 'in_use')
       throw AdminProblem.conflict('The group has keys. Move them to another group or delete them.');

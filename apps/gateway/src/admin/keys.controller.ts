@@ -13,9 +13,11 @@ import {
   toPublicId,
   UpdateKey,
 } from '@app/contract';
-import { Prisma } from '@app/database';
-import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
+import { Prisma, type SeenVersions } from '@app/database';
+import { type IssuedKey as IssuedKeyRow, type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
 import { Clock } from '@app/runtime';
+import { IfMatch } from '../conditional/if-match.js';
+import { tagged, type Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor, OwnKeys } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -47,7 +49,7 @@ export class KeysController {
   @Permit('keys:write')
   @ApiOperation({ summary: 'Issue a key; its secret is told this once' })
   @ApiCreatedResponse({ standardSchema: IssuedKey })
-  async create(@Actor() actor: string, @Body({ schema: CreateKey }) body: CreateKey): Promise<IssuedKey> {
+  async create(@Actor() actor: string, @Body({ schema: CreateKey }) body: CreateKey): Promise<Tagged<IssuedKey>> {
     const { name, owner, group_id: groupId, models, expires_at: expiresAt } = body;
     const issued = await this.keys.issue(actor, {
       name,
@@ -59,7 +61,7 @@ export class KeysController {
       bodyPolicy: toStoredPolicy(body.body_policy),
     });
     if (!issued) throw unknownGroup();
-    return { ...this.toKey(issued.key), secret: issued.secret };
+    return this.toIssued(issued);
   }
 
   @Get(':id')
@@ -69,9 +71,10 @@ export class KeysController {
   async find(
     @OwnKeys() ownKeys: readonly string[] | null,
     @Param('id', { schema: idOf('key') }) id: string,
-  ): Promise<Key> {
+  ): Promise<Tagged<Key>> {
     if (ownKeys && !ownKeys.includes(id)) throw AdminProblem.notFound('key');
-    return this.toKey(await this.existing(id));
+    const key = await this.existing(id);
+    return tagged(this.toKey(key), key);
   }
 
   @Patch(':id')
@@ -82,11 +85,12 @@ export class KeysController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('key') }) id: string,
     @Body({ schema: UpdateKey }) body: UpdateKey,
-  ): Promise<Key> {
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Key>> {
     await this.existing(id);
-    const key = await this.keys.update(actor, id, changesOf(body));
+    const key = await this.keys.update(actor, id, changesOf(body), seen);
     if (!key) throw unknownGroup();
-    return this.toKey(key);
+    return tagged(this.toKey(key), key);
   }
 
   @Post(':id/rotate')
@@ -98,13 +102,14 @@ export class KeysController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('key') }) id: string,
     @Body({ schema: RotateKey.prefault({}) }) body: RotateKey,
-  ): Promise<IssuedKey> {
-    const issued = await this.keys.rotate(actor, id, body.overlap_seconds);
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<IssuedKey>> {
+    const issued = await this.keys.rotate(actor, id, body.overlap_seconds, seen);
     if (issued === 'not_found') throw AdminProblem.notFound('key');
     if (issued === 'conflict') {
       throw AdminProblem.conflict('The key is revoked, or somebody else has just rotated it. Read it again.');
     }
-    return { ...this.toKey(issued.key), secret: issued.secret };
+    return this.toIssued(issued);
   }
 
   @Post(':id/revoke')
@@ -112,10 +117,14 @@ export class KeysController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Refuse the key from now on' })
   @ApiOkResponse({ standardSchema: Key })
-  async revoke(@Actor() actor: string, @Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
-    const key = await this.keys.revoke(actor, id);
+  async revoke(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('key') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Key>> {
+    const key = await this.keys.revoke(actor, id, seen);
     if (!key) throw AdminProblem.notFound('key');
-    return this.toKey(key);
+    return tagged(this.toKey(key), key);
   }
 
   @Delete(':id')
@@ -123,14 +132,22 @@ export class KeysController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a key; its log rows stay' })
   @ApiNoContentResponse()
-  async remove(@Actor() actor: string, @Param('id', { schema: idOf('key') }) id: string): Promise<void> {
-    if (!(await this.keys.remove(actor, id))) throw AdminProblem.notFound('key');
+  async remove(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('key') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<void> {
+    if (!(await this.keys.remove(actor, id, seen))) throw AdminProblem.notFound('key');
   }
 
   private async existing(id: string): Promise<KeyRow> {
     const key = await this.keys.find(id);
     if (!key) throw AdminProblem.notFound('key');
     return key;
+  }
+
+  private toIssued({ key, secret }: IssuedKeyRow): Tagged<IssuedKey> {
+    return tagged({ ...this.toKey(key), secret }, key);
   }
 
   private toKey(row: KeyRow): Key {

@@ -1,7 +1,10 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CreateModel, idOf, Model, ModelList, type Page, PageQuery, toPublicId, UpdateModel } from '@app/contract';
+import type { SeenVersions } from '@app/database';
 import { type ModelInput, type ModelRow, ModelsService } from '@app/models';
+import { IfMatch } from '../conditional/if-match.js';
+import { tagged, type Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -26,7 +29,7 @@ export class ModelsAdminController {
   @Permit('models:write')
   @ApiOperation({ summary: 'Register a model' })
   @ApiCreatedResponse({ standardSchema: Model })
-  async create(@Actor() actor: string, @Body({ schema: CreateModel }) body: CreateModel): Promise<Model> {
+  async create(@Actor() actor: string, @Body({ schema: CreateModel }) body: CreateModel): Promise<Tagged<Model>> {
     return accepted(
       await this.models.create(actor, {
         name: body.name,
@@ -42,7 +45,7 @@ export class ModelsAdminController {
   @Permit('models:read', 'own')
   @ApiOperation({ summary: 'Read a model' })
   @ApiOkResponse({ standardSchema: Model })
-  async find(@Param('id', { schema: idOf('model') }) id: string): Promise<Model> {
+  async find(@Param('id', { schema: idOf('model') }) id: string): Promise<Tagged<Model>> {
     return accepted(await this.models.find(id));
   }
 
@@ -54,17 +57,17 @@ export class ModelsAdminController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('model') }) id: string,
     @Body({ schema: UpdateModel }) body: UpdateModel,
-  ): Promise<Model> {
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Model>> {
     const { name, aliases, upstreams, prices, context_window_tokens: contextWindowTokens } = body;
-    return accepted(
-      await this.models.update(actor, id, {
-        ...(name === undefined ? {} : { name }),
-        ...(aliases === undefined ? {} : { aliases }),
-        ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
-        ...(prices === undefined ? {} : { prices: prices && toPriceInput(prices) }),
-        ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
-      }),
-    );
+    const changes = {
+      ...(name === undefined ? {} : { name }),
+      ...(aliases === undefined ? {} : { aliases }),
+      ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
+      ...(prices === undefined ? {} : { prices: prices && toPriceInput(prices) }),
+      ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
+    };
+    return accepted(await this.models.update(actor, id, changes, seen));
   }
 
   @Delete(':id')
@@ -72,17 +75,21 @@ export class ModelsAdminController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a model; its log rows stay' })
   @ApiNoContentResponse()
-  async remove(@Actor() actor: string, @Param('id', { schema: idOf('model') }) id: string): Promise<void> {
-    if (!(await this.models.remove(actor, id))) throw AdminProblem.notFound('model');
+  async remove(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('model') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<void> {
+    if (!(await this.models.remove(actor, id, seen))) throw AdminProblem.notFound('model');
   }
 }
 
 const NOT_PRICED =
   'The model has no price now: what it is used for costs nothing, is refused or costs the ceiling, by unpriced_models of each group.';
 
-function accepted(result: Awaited<ReturnType<ModelsService['update']>>): Model {
+function accepted(result: Awaited<ReturnType<ModelsService['update']>>): Tagged<Model> {
   if (!result) throw AdminProblem.notFound('model');
-  if (!('refused' in result)) return toModel(result);
+  if (!('refused' in result)) return tagged(toModel(result), result);
   if (result.refused === 'name_taken') {
     throw AdminProblem.conflict(`The name ${result.name} already leads to another model.`, 'name');
   }

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { withHeaders } from './header-document.js';
 
 type JsonSchema = Record<string, unknown>;
 /** As a schema of zod is, by the Standard JSON Schema. */
@@ -36,7 +37,7 @@ function adminApiDocument(app: NestFastifyApplication): OpenAPIObject {
     standardSchemaConverter,
   });
   for (const operation of operationsOf(document)) describeProblems(operation);
-  return document;
+  return withHeaders(document);
 }
 
 /** In the dialect of OpenAPI 3.1; Nest would take that of 3.0. */

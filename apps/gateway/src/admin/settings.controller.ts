@@ -2,7 +2,10 @@ import { Body, Get, Patch } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CompactionSettings } from '@app/compaction';
 import { Settings, UpdateSettings } from '@app/contract';
+import { InstallationSettings, type SeenVersions } from '@app/database';
 import { StorageSettings } from '@app/storage';
+import { IfMatch } from '../conditional/if-match.js';
+import { Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
@@ -11,6 +14,7 @@ import { given } from './given.js';
 @AdminController('settings')
 export class SettingsController {
   constructor(
+    private readonly settings: InstallationSettings,
     private readonly compaction: CompactionSettings,
     private readonly storage: StorageSettings,
   ) {}
@@ -19,12 +23,13 @@ export class SettingsController {
   @Permit('settings:read')
   @ApiOperation({ summary: 'Read the settings of this installation' })
   @ApiOkResponse({ standardSchema: Settings })
-  read(): Settings {
-    const kept = this.storage.current;
-    return {
-      compaction_instruction: this.compaction.current.instruction,
-      compaction_instruction_in_force: this.compaction.instruction,
-      compaction_max_age_days: this.compaction.current.maxAgeDays,
+  async read(): Promise<Tagged<Settings>> {
+    const version = await this.settings.version();
+    const [compaction, kept] = await Promise.all([this.compaction.read(), this.storage.read()]);
+    const shown = {
+      compaction_instruction: compaction.instruction,
+      compaction_instruction_in_force: this.compaction.instructionOf(compaction),
+      compaction_max_age_days: compaction.maxAgeDays,
       retention_request_rows_days: kept.requestRowsDays,
       retention_request_bodies_days: kept.requestBodiesDays,
       retention_usage_hours_days: kept.usageHoursDays,
@@ -32,13 +37,18 @@ export class SettingsController {
       retention_alerts_days: kept.alertsDays,
       disk_budget_bytes: kept.diskBudgetBytes,
     };
+    return new Tagged(shown, version);
   }
 
   @Patch()
   @Permit('settings:write')
   @ApiOperation({ summary: 'Change settings; in force at once' })
   @ApiOkResponse({ standardSchema: Settings })
-  async update(@Actor() actor: string, @Body({ schema: UpdateSettings }) body: UpdateSettings): Promise<Settings> {
+  async update(
+    @Actor() actor: string,
+    @Body({ schema: UpdateSettings }) body: UpdateSettings,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Settings>> {
     const compaction = given({ instruction: body.compaction_instruction, maxAgeDays: body.compaction_max_age_days });
     const storage = given({
       requestRowsDays: body.retention_request_rows_days,
@@ -48,8 +58,10 @@ export class SettingsController {
       alertsDays: body.retention_alerts_days,
       diskBudgetBytes: body.disk_budget_bytes,
     });
-    if (Object.keys(compaction).length > 0) await this.compaction.update(actor, compaction);
-    if (Object.keys(storage).length > 0) await this.storage.update(actor, storage);
+    await this.settings.change(seen, async (tx) => {
+      await this.compaction.write(tx, actor, compaction);
+      await this.storage.write(tx, actor, storage);
+    });
     return this.read();
   }
 }

@@ -13,6 +13,7 @@ import {
   UpstreamList,
   UpstreamProbe,
 } from '@app/contract';
+import type { SeenVersions } from '@app/database';
 import { Clock } from '@app/runtime';
 import {
   AddressPolicy,
@@ -26,6 +27,8 @@ import {
   type UpstreamRow,
   UpstreamsService,
 } from '@app/upstreams';
+import { IfMatch } from '../conditional/if-match.js';
+import { tagged, type Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -56,16 +59,19 @@ export class UpstreamsController {
   @Permit('upstreams:write')
   @ApiOperation({ summary: 'Add an upstream' })
   @ApiCreatedResponse({ standardSchema: Upstream })
-  async create(@Actor() actor: string, @Body({ schema: CreateUpstream }) body: CreateUpstream): Promise<Upstream> {
-    return this.toUpstream(await this.upstreams.create(actor, await this.toInput(body)));
+  async create(
+    @Actor() actor: string,
+    @Body({ schema: CreateUpstream }) body: CreateUpstream,
+  ): Promise<Tagged<Upstream>> {
+    return this.shown(await this.upstreams.create(actor, await this.toInput(body)));
   }
 
   @Get(':id')
   @Permit('upstreams:read')
   @ApiOperation({ summary: 'Read an upstream' })
   @ApiOkResponse({ standardSchema: Upstream })
-  async find(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
-    return this.toUpstream(await this.existing(id));
+  async find(@Param('id', { schema: idOf('upstream') }) id: string): Promise<Tagged<Upstream>> {
+    return this.shown(await this.existing(id));
   }
 
   @Patch(':id')
@@ -76,10 +82,9 @@ export class UpstreamsController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('upstream') }) id: string,
     @Body({ schema: UpdateUpstream }) body: UpdateUpstream,
-  ): Promise<Upstream> {
-    const upstream = await this.upstreams.update(actor, id, await this.toInput(body));
-    if (!upstream) throw AdminProblem.notFound('upstream');
-    return this.toUpstream(upstream);
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Upstream>> {
+    return this.shown(await this.upstreams.update(actor, id, await this.toInput(body), seen));
   }
 
   @Delete(':id')
@@ -87,8 +92,12 @@ export class UpstreamsController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete an upstream that no model names' })
   @ApiNoContentResponse()
-  async remove(@Actor() actor: string, @Param('id', { schema: idOf('upstream') }) id: string): Promise<void> {
-    const result = await this.upstreams.remove(actor, id);
+  async remove(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('upstream') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<void> {
+    const result = await this.upstreams.remove(actor, id, seen);
     if (result === 'not_found') throw AdminProblem.notFound('upstream');
     if (result === 'in_use') throw AdminProblem.conflict('Models name this upstream. Take it out of them first.');
   }
@@ -116,8 +125,12 @@ export class UpstreamsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Take the upstream out of use on all replicas, until it is reset; running answers finish' })
   @ApiOkResponse({ standardSchema: Upstream })
-  trip(@Actor() actor: string, @Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
-    return this.setTripped(actor, id, true);
+  async trip(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('upstream') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Upstream>> {
+    return this.shown(await this.upstreams.setTripped(actor, id, true, seen));
   }
 
   @Post(':id/reset')
@@ -125,14 +138,12 @@ export class UpstreamsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Put the upstream back into use with a closed circuit, on all replicas' })
   @ApiOkResponse({ standardSchema: Upstream })
-  reset(@Actor() actor: string, @Param('id', { schema: idOf('upstream') }) id: string): Promise<Upstream> {
-    return this.setTripped(actor, id, false);
-  }
-
-  private async setTripped(actor: string, id: string, isTripped: boolean): Promise<Upstream> {
-    const upstream = await this.upstreams.setTripped(actor, id, isTripped);
-    if (!upstream) throw AdminProblem.notFound('upstream');
-    return this.toUpstream(upstream);
+  async reset(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('upstream') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Upstream>> {
+    return this.shown(await this.upstreams.setTripped(actor, id, false, seen));
   }
 
   /** The service's names for what was given, with every address checked. */
@@ -179,6 +190,11 @@ export class UpstreamsController {
     const upstream = await this.upstreams.find(id);
     if (!upstream) throw AdminProblem.notFound('upstream');
     return upstream;
+  }
+
+  private shown(row: UpstreamRow | null): Tagged<Upstream> {
+    if (!row) throw AdminProblem.notFound('upstream');
+    return tagged(this.toUpstream(row), row);
   }
 
   private toUpstream(row: UpstreamRow): Upstream {

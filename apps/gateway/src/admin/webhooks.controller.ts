@@ -21,7 +21,10 @@ import {
   WebhookDeliveryList,
   WebhookList,
 } from '@app/contract';
+import type { SeenVersions } from '@app/database';
 import { AddressPolicy } from '@app/upstreams';
+import { IfMatch } from '../conditional/if-match.js';
+import { tagged, type Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -48,7 +51,10 @@ export class WebhooksController {
   @Permit('alerts:write')
   @ApiOperation({ summary: 'Have alerts sent to a URL; the secret that signs them is told this once' })
   @ApiCreatedResponse({ standardSchema: IssuedWebhook })
-  async create(@Actor() actor: string, @Body({ schema: CreateWebhook }) body: CreateWebhook): Promise<IssuedWebhook> {
+  async create(
+    @Actor() actor: string,
+    @Body({ schema: CreateWebhook }) body: CreateWebhook,
+  ): Promise<Tagged<IssuedWebhook>> {
     await this.checkUrl(body.url);
     return toIssued(await this.webhooks.create(actor, body));
   }
@@ -57,8 +63,9 @@ export class WebhooksController {
   @Permit('alerts:read')
   @ApiOperation({ summary: 'Read a webhook' })
   @ApiOkResponse({ standardSchema: Webhook })
-  async find(@Param('id', { schema: idOf('webhook') }) id: string): Promise<Webhook> {
-    return toWebhook(await this.existing(id));
+  async find(@Param('id', { schema: idOf('webhook') }) id: string): Promise<Tagged<Webhook>> {
+    const webhook = await this.existing(id);
+    return tagged(toWebhook(webhook), webhook);
   }
 
   @Patch(':id')
@@ -69,11 +76,12 @@ export class WebhooksController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('webhook') }) id: string,
     @Body({ schema: UpdateWebhook }) body: UpdateWebhook,
-  ): Promise<Webhook> {
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<Webhook>> {
     if (body.url !== undefined) await this.checkUrl(body.url);
-    const webhook = await this.webhooks.update(actor, id, given(body));
+    const webhook = await this.webhooks.update(actor, id, given(body), seen);
     if (!webhook) throw AdminProblem.notFound('webhook');
-    return toWebhook(webhook);
+    return tagged(toWebhook(webhook), webhook);
   }
 
   @Delete(':id')
@@ -81,8 +89,12 @@ export class WebhooksController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a webhook with its deliveries' })
   @ApiNoContentResponse()
-  async remove(@Actor() actor: string, @Param('id', { schema: idOf('webhook') }) id: string): Promise<void> {
-    if (!(await this.webhooks.remove(actor, id))) throw AdminProblem.notFound('webhook');
+  async remove(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('webhook') }) id: string,
+    @IfMatch() seen: SeenVersions,
+  ): Promise<void> {
+    if (!(await this.webhooks.remove(actor, id, seen))) throw AdminProblem.notFound('webhook');
   }
 
   @Post(':id/rotate')
@@ -94,8 +106,9 @@ export class WebhooksController {
     @Actor() actor: string,
     @Param('id', { schema: idOf('webhook') }) id: string,
     @Body({ schema: RotateWebhook.prefault({}) }) body: RotateWebhook,
-  ): Promise<IssuedWebhook> {
-    const issued = await this.webhooks.rotate(actor, id, body.overlap_seconds);
+    @IfMatch() seen: SeenVersions,
+  ): Promise<Tagged<IssuedWebhook>> {
+    const issued = await this.webhooks.rotate(actor, id, body.overlap_seconds, seen);
     if (!issued) throw AdminProblem.notFound('webhook');
     return toIssued(issued);
   }
@@ -151,8 +164,8 @@ function toWebhook(row: WebhookRow): Webhook {
   };
 }
 
-function toIssued({ webhook, secret }: IssuedWebhookRow): IssuedWebhook {
-  return { ...toWebhook(webhook), secret };
+function toIssued({ webhook, secret }: IssuedWebhookRow): Tagged<IssuedWebhook> {
+  return tagged({ ...toWebhook(webhook), secret }, webhook);
 }
 
 function toDelivery(row: DeliveryRow): WebhookDelivery {

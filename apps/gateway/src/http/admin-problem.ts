@@ -83,6 +83,42 @@ export class AdminProblem extends Error {
     return new AdminProblem(422, 'validation_failed', 'Validation failed', detail, errors);
   }
 
+  /** @param message what it must be, behind its name */
+  static invalidHeader(name: string, message: string): AdminProblem {
+    const detail = `${name} ${message}.`;
+    return new AdminProblem(400, 'invalid_header', 'Invalid header', detail, [{ path: name, message }]);
+  }
+
+  static preconditionFailed(): AdminProblem {
+    return new AdminProblem(
+      412,
+      'precondition_failed',
+      'Changed meanwhile',
+      'It is not what If-Match names any more: somebody else has changed it, and nothing was done. Read it again.',
+    );
+  }
+
+  static idempotencyKeyReused(): AdminProblem {
+    return new AdminProblem(
+      422,
+      'idempotency_key_reused',
+      'Idempotency-Key reused',
+      'The Idempotency-Key came with another request before: another path, or another body. Take a new key for each request.',
+      [{ path: 'Idempotency-Key', message: 'must not be that of another request' }],
+    );
+  }
+
+  static idempotencyRequestInProgress(): AdminProblem {
+    const problem = new AdminProblem(
+      409,
+      'idempotency_request_in_progress',
+      'Still in progress',
+      'The request with this Idempotency-Key is still being performed. Send it again in a moment, with the same key.',
+    );
+    problem.retryAfterSeconds = 1;
+    return problem;
+  }
+
   static invalidJson(cause: unknown): AdminProblem {
     const reason = cause instanceof Error ? cause.message : 'unreadable';
     return new AdminProblem(400, 'invalid_json', 'Malformed JSON', `The body is not valid JSON: ${reason}`);

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Prisma, QuestionGivenUp } from '@app/database';
+import { Prisma, QuestionGivenUp, StaleVersionError } from '@app/database';
 import { errors, GatewayError } from '@app/protocol';
 import { AdminProblem } from './admin-problem.js';
 import { type GatewayRequest, isDataPlane, isOrganizationApi, pathOf } from './gateway-request.js';
@@ -76,6 +76,7 @@ function toGatewayError(error: unknown): GatewayError {
 function toProblem(error: unknown, request: FastifyRequest): AdminProblem {
   if (error instanceof AdminProblem) return error;
   if (error instanceof GatewayError) return ofGatewayError(error, request);
+  if (error instanceof StaleVersionError) return AdminProblem.preconditionFailed();
   if (error instanceof QuestionGivenUp) return AdminProblem.questionGivenUp(error.reason);
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
     const problem = ofPrismaCode(error.code);

@@ -76,6 +76,8 @@ export async function adoptMasterKey(prisma: PrismaService, masterKey: Buffer, p
     await resealWebhooks(tx, new WebhookSecrets(previous), new WebhookSecrets(masterKey));
     await rewrapBodyKeys(tx, new BodyKeyBox(previous), new BodyKeyBox(masterKey));
     await moveOlderKeys(tx, previous, masterKey);
+    // Their requests cannot be told from others any more.
+    await tx.idempotencyKey.deleteMany();
     await writeSetting(tx, FINGERPRINT_SETTING, fingerprint);
   });
 }
