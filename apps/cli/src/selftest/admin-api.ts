@@ -1,5 +1,5 @@
 import type { Problem } from '@app/contract';
-import { SelfTestError } from './check.js';
+import { SelfTestError } from './expectations.js';
 
 /** What the admin API answered when it refused. */
 export class AdminRefusal extends SelfTestError {
@@ -61,8 +61,8 @@ export class AdminApi {
         ...(body ? { body: JSON.stringify(body) } : {}),
       });
     } catch (error) {
-      const { cause, message } = error as Error & { cause?: { code?: string } };
-      throw new SelfTestError(`No gateway answers at ${this.url} (${cause?.code ?? message}).`);
+      const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
+      throw new SelfTestError(`No gateway answers at ${this.url} (${cause?.code ?? cause?.message ?? message}).`);
     }
   }
 }

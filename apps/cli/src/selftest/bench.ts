@@ -1,8 +1,9 @@
+import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Request } from '@app/contract';
 import { type Exchange, Simulator } from '../../../simulator/src/simulator.js';
 import { AdminApi, AdminRefusal } from './admin-api.js';
-import { CheckFailed, SelfTestError } from './check.js';
+import { CheckFailed, SelfTestError } from './expectations.js';
 import { GatewayClient } from './gateway-client.js';
 import { type Made, TemporaryObjects } from './temporary-objects.js';
 
@@ -25,6 +26,7 @@ const READY_WAIT_MS = 10_000;
 const READY_ANSWERS = 6;
 
 interface BenchParts {
+  readonly prefix: string;
   readonly admin: AdminApi;
   readonly client: GatewayClient;
   readonly keepAliveSeconds: number;
@@ -58,10 +60,10 @@ export class Bench {
     };
     try {
       await admin.get('/status');
-      const seenAs = ({ baseUrl }: Simulator) => baseUrl.replace(host, simulatorHost ?? LOOPBACK);
+      const seenAs = ({ baseUrl }: Simulator) => baseUrl.replace(host, inUrl(simulatorHost ?? LOOPBACK));
       const made = await objects.make({ one: seenAs(providers.one), other: seenAs(providers.other) });
       const client = new GatewayClient(url);
-      const bench = new Bench({ admin, client, keepAliveSeconds, signal, providers, objects, made });
+      const bench = new Bench({ prefix, admin, client, keepAliveSeconds, signal, providers, objects, made });
       await bench.isReady();
       return bench;
     } catch (error) {
@@ -96,6 +98,11 @@ export class Bench {
 
   get models(): Made['models'] {
     return this.parts.made.models;
+  }
+
+  /** What the names of all begin with that was made. */
+  get prefix(): string {
+    return this.parts.prefix;
   }
 
   get groupIds(): Made['groupIds'] {
@@ -180,6 +187,11 @@ export class Bench {
       await delay(ASK_EVERY_MS, undefined, { signal: this.signal });
     }
   }
+}
+
+/** A host as it stands in a URL. */
+function inUrl(host: string): string {
+  return isIP(host) === 6 ? `[${host}]` : host;
 }
 
 async function closeAll(providers: Readonly<Record<string, Simulator>>): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { SelfTestError } from './check.js';
+import { SelfTestError } from './expectations.js';
 import { hasPassed, toJson, toTable } from './report.js';
 import { runSelfTest, type SelfTestReport } from './self-test.js';
 
@@ -9,8 +9,8 @@ interface Options {
   readonly simulatorHost?: string;
   readonly keepAliveSeconds: number;
   readonly only: readonly string[];
-  readonly json?: true;
-  readonly keep?: true;
+  readonly json?: boolean;
+  readonly keep?: boolean;
 }
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';

@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { CheckFailed } from './check.js';
+import { CheckFailed } from './expectations.js';
 
 /** A call as a client makes it. */
 export interface ClientCall {
@@ -88,7 +88,7 @@ export class Answer {
       .toString('utf8')
       .split('\n')
       .filter((line) => line.startsWith('data: {'))
-      .map((line) => JSON.parse(line.slice('data: '.length)) as StreamedEvent);
+      .map((line) => eventOf(line.slice('data: '.length)));
   }
 
   /** Resolves once the text has come; false when the answer ends before. */
@@ -119,6 +119,14 @@ export class Answer {
 
   private wake(): void {
     for (const resolve of this.waiters.splice(0)) resolve();
+  }
+}
+
+function eventOf(json: string): StreamedEvent {
+  try {
+    return JSON.parse(json) as StreamedEvent;
+  } catch {
+    throw new CheckFailed(`an event is no JSON: ${json.slice(0, 100)}`);
   }
 }
 

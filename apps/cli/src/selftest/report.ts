@@ -10,7 +10,7 @@ export function hasPassed({ results, left }: SelfTestReport): boolean {
 
 /** The report as a table, and below it what was seen where a promise is broken or nothing could be found out. */
 export function toTable(report: SelfTestReport): string {
-  const { results, left, ms } = report;
+  const { results, left, kept, ms } = report;
   const header = ['check', 'expected', 'result', 'ms'];
   const rows = results.map(({ name, promise, result, ms: took }) => [name, promise, MARKS[result], String(took)]);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
@@ -28,6 +28,7 @@ export function toTable(report: SelfTestReport): string {
     ...rows.map(line),
     '',
     ...notes,
+    ...(kept === null ? [] : [`Kept: groups, keys, upstreams and models whose names begin with ${kept}-`]),
     ...left.map((what) => `Could not be removed: ${what}`),
     `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped in ${(ms / 1000).toFixed(1)} s`,
     '',
@@ -36,6 +37,6 @@ export function toTable(report: SelfTestReport): string {
 
 /** The report for programs. */
 export function toJson(report: SelfTestReport): string {
-  const { results, left, ms } = report;
-  return `${JSON.stringify({ passed: hasPassed(report), ms, checks: results, left_behind: left }, null, 2)}\n`;
+  const { results, left, kept, ms } = report;
+  return `${JSON.stringify({ passed: hasPassed(report), ms, checks: results, left_behind: left, kept }, null, 2)}\n`;
 }

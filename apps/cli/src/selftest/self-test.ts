@@ -1,11 +1,12 @@
 import { Bench, type BenchOptions } from './bench.js';
-import { type Check, CheckFailed, type CheckResult, CheckSkipped, SelfTestError } from './check.js';
+import type { Check, CheckResult } from './check.js';
+import { CheckFailed, CheckSkipped, SelfTestError } from './expectations.js';
 import { ACCOUNTING_CHECKS, LAST_CHECKS } from './checks/accounting.js';
 import { COMPACTION_CHECKS } from './checks/compaction.js';
 import { ENCODING_CHECKS } from './checks/encodings.js';
 import { ERROR_CHECKS } from './checks/errors.js';
 import { SESSION_CHECKS } from './checks/sessions.js';
-import { STREAMING_CHECKS } from './checks/streaming.js';
+import { LARGE_CHECKS, STREAMING_CHECKS } from './checks/streaming.js';
 
 const AT_ONCE: readonly Check[] = [
   ...STREAMING_CHECKS,
@@ -15,8 +16,10 @@ const AT_ONCE: readonly Check[] = [
   ...ERROR_CHECKS,
   ...ACCOUNTING_CHECKS,
 ];
+/** One after the other, behind those. */
+const ALONE: readonly Check[] = [...LARGE_CHECKS, ...LAST_CHECKS];
 /** All checks, in the order of the table. */
-export const CHECKS: readonly Check[] = [...AT_ONCE, ...LAST_CHECKS];
+export const CHECKS: readonly Check[] = [...AT_ONCE, ...ALONE];
 
 /** How many run at the same time. */
 const CONCURRENCY = 4;
@@ -36,6 +39,8 @@ export interface SelfTestReport {
   readonly results: readonly CheckResult[];
   /** What could not be removed, with the reason. */
   readonly left: readonly string[];
+  /** What the names of all begin with that was kept on purpose; null when nothing was. */
+  readonly kept: string | null;
   readonly ms: number;
 }
 
@@ -60,17 +65,24 @@ export async function runSelfTest(options: SelfTestOptions, signal: AbortSignal)
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, work));
-    for (const check of LAST_CHECKS.filter(isWanted)) {
+    for (const check of ALONE.filter(isWanted)) {
       if (!signal.aborted) results.set(check, await resultOf(check, bench));
     }
   } finally {
     left = await bench.close(options);
   }
   return {
-    results: CHECKS.flatMap((check) => results.get(check) ?? []),
+    results: CHECKS.filter(isWanted).map((check) => results.get(check) ?? notRun(check)),
+    kept: options.keeps ? bench.prefix : null,
     left,
     ms: Math.round(performance.now() - startedAtMs),
   };
+}
+
+const ENDED = 'the run was ended before';
+
+function notRun({ name, promise }: Check): CheckResult {
+  return { name, promise, result: 'skipped', seen: ENDED, ms: 0 };
 }
 
 function chosen(only: readonly string[]): (check: Check) => boolean {
@@ -95,7 +107,7 @@ async function resultOf(check: Check, bench: Bench): Promise<CheckResult> {
   try {
     return end('passed', await check.run(bench.until(AbortSignal.any([bench.signal, limit]))));
   } catch (error) {
-    if (bench.signal.aborted) return end('skipped', 'the run was ended');
+    if (bench.signal.aborted) return end('skipped', ENDED);
     if (limit.aborted)
       return end('failed', `it was not done after ${CHECK_MS_MAX / 1000} s: ${(error as Error).message}`);
     if (error instanceof CheckSkipped) return end('skipped', error.message);

@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import type { Group, IssuedKey, Model, Upstream } from '@app/contract';
 import { AdminApi, AdminRefusal } from './admin-api.js';
-import { SelfTestError } from './check.js';
+import { SelfTestError } from './expectations.js';
 
 /** USD per million tokens, and per call. */
 export const PRICES = {
@@ -97,7 +98,7 @@ export class TemporaryObjects {
   }
 
   private async makeUpstream(name: string, baseUrl: string): Promise<Upstream> {
-    const fields = { base_url: baseUrl, enabled: false, cool_down_seconds_max: 0, compaction: 'native' };
+    const fields = { base_url: baseUrl, enabled: false, cool_down_seconds_max: 0 };
     const upstream = await this.made<Upstream>('upstreams', name, fields).catch((error: unknown) => {
       throw addressRefusal(error, baseUrl) ?? error;
     });
@@ -134,17 +135,16 @@ export class TemporaryObjects {
   }
 }
 
+const PRIVATE_CIDRS = 'UPSTREAM_PRIVATE_CIDRS';
+
 /** What to set when the gateway may not connect to where the simulator is; null when something else was wrong. */
 function addressRefusal(error: unknown, baseUrl: string): SelfTestError | null {
   if (!(error instanceof AdminRefusal)) return null;
   const complaint = error.problem.errors?.find(({ path }) => path === 'base_url');
   if (!complaint) return null;
+  const refusal = `The gateway may not call the simulator: ${baseUrl} ${complaint.message}.`;
+  if (!complaint.message.includes(PRIVATE_CIDRS)) return new SelfTestError(refusal);
   const { hostname } = new URL(baseUrl);
-  return new SelfTestError(
-    `The gateway may not call the simulator: ${baseUrl} ${complaint.message}. Start it with ${hostname} in UPSTREAM_PRIVATE_CIDRS, e.g. UPSTREAM_PRIVATE_CIDRS=${cidrOf(hostname)}`,
-  );
-}
-
-function cidrOf(hostname: string): string {
-  return /^[\d.]+$/.test(hostname) ? `${hostname}/32` : 'the network of its address';
+  const cidr = isIP(hostname) === 4 ? `${hostname}/32` : `the network of ${hostname}`;
+  return new SelfTestError(`${refusal} Start it with ${cidr} added to ${PRIVATE_CIDRS} for the time of the self-test.`);
 }

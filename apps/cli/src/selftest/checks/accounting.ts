@@ -1,6 +1,7 @@
 import type { Request } from '@app/contract';
 import type { Bench } from '../bench.js';
-import { type Check, CheckFailed, expectSame, expectThat } from '../check.js';
+import type { Check } from '../check.js';
+import { CheckFailed, expectSame, expectThat } from '../expectations.js';
 import { CodexSession } from '../codex-session.js';
 import { PRICES } from '../temporary-objects.js';
 import { readTurn } from '../transcript.js';

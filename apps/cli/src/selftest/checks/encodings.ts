@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import type { Bench } from '../bench.js';
-import { type Check, expectSame, expectSameBytes } from '../check.js';
+import type { Check } from '../check.js';
+import { expectSame, expectSameBytes } from '../expectations.js';
 import { CodexSession } from '../codex-session.js';
 import { readTurn, readZstdBody } from '../transcript.js';
 

@@ -1,4 +1,5 @@
-import { type Check, expectSame, expectThat } from '../check.js';
+import type { Check } from '../check.js';
+import { expectSame, expectThat } from '../expectations.js';
 import { CodexSession } from '../codex-session.js';
 import { readTurn, readTurns } from '../transcript.js';
 
