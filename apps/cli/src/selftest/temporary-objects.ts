@@ -3,13 +3,13 @@ import type { Group, IssuedKey, Model, Upstream } from '@app/contract';
 import { AdminApi, AdminRefusal } from './admin-api.js';
 import { SelfTestError } from './expectations.js';
 
-/** USD per million tokens, and per call. */
+/** USD per million tokens, and per call: low, as they count in the totals of usage. */
 export const PRICES = {
-  input_per_million_usd: '2',
-  cached_input_per_million_usd: '0.5',
-  cache_write_per_million_usd: '2.5',
-  output_per_million_usd: '8',
-  reasoning_per_million_usd: '12',
+  input_per_million_usd: '0.02',
+  cached_input_per_million_usd: '0.005',
+  cache_write_per_million_usd: '0.025',
+  output_per_million_usd: '0.08',
+  reasoning_per_million_usd: '0.12',
   per_request_usd: '0.000001',
 } as const;
 
