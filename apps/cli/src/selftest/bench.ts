@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly simulatorHost?: string | undefined;
   /** SSE_KEEP_ALIVE_SECONDS of the gateway. */
   readonly keepAliveSeconds: number;
+  /** What every time limit is multiplied by. */
+  readonly patience: number;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -30,6 +32,7 @@ interface BenchParts {
   readonly admin: AdminApi;
   readonly client: GatewayClient;
   readonly keepAliveSeconds: number;
+  readonly patience: number;
   readonly signal: AbortSignal;
   readonly providers: { readonly one: Simulator; readonly other: Simulator };
   readonly objects: TemporaryObjects;
@@ -46,7 +49,7 @@ export class Bench {
    * @throws SelfTestError when the checks cannot run
    */
   static async open(
-    { url, token, simulatorHost, keepAliveSeconds }: BenchOptions,
+    { url, token, simulatorHost, keepAliveSeconds, patience }: BenchOptions,
     signal: AbortSignal,
   ): Promise<Bench> {
     const admin = new AdminApi(url, token);
@@ -63,7 +66,7 @@ export class Bench {
       const seenAs = ({ baseUrl }: Simulator) => baseUrl.replace(host, inUrl(simulatorHost ?? LOOPBACK));
       const made = await objects.make({ one: seenAs(providers.one), other: seenAs(providers.other) });
       const client = new GatewayClient(url);
-      const bench = new Bench({ prefix, admin, client, keepAliveSeconds, signal, providers, objects, made });
+      const bench = new Bench({ prefix, admin, client, keepAliveSeconds, patience, signal, providers, objects, made });
       await bench.isReady();
       return bench;
     } catch (error) {
@@ -85,6 +88,11 @@ export class Bench {
   /** SSE_KEEP_ALIVE_SECONDS of the gateway. */
   get keepAliveSeconds(): number {
     return this.parts.keepAliveSeconds;
+  }
+
+  /** What every time limit is multiplied by. */
+  get patience(): number {
+    return this.parts.patience;
   }
 
   /** Ends what is under way. */
@@ -151,13 +159,14 @@ export class Bench {
     });
   }
 
-  /** Asks again and again until there is an answer. @throws CheckFailed with this complaint after 15 s */
+  /** Asks again and again until there is an answer. @throws CheckFailed with this complaint after 15 s, times the patience */
   async eventually<T>(complaint: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
-    const deadlineMs = performance.now() + ROW_WAIT_MS;
+    const waitMs = ROW_WAIT_MS * this.patience;
+    const deadlineMs = performance.now() + waitMs;
     for (;;) {
       const answer = await ask();
       if (answer !== undefined) return answer;
-      if (performance.now() > deadlineMs) throw new CheckFailed(`${complaint} after ${ROW_WAIT_MS / 1000} s`);
+      if (performance.now() > deadlineMs) throw new CheckFailed(`${complaint} after ${waitMs / 1000} s`);
       await delay(ASK_EVERY_MS, undefined, { signal: this.signal });
     }
   }
@@ -171,7 +180,7 @@ export class Bench {
 
   /** Resolves when every replica knows the keys and models. */
   private async isReady(): Promise<void> {
-    const deadlineMs = performance.now() + READY_WAIT_MS;
+    const deadlineMs = performance.now() + READY_WAIT_MS * this.patience;
     const secrets = Object.values(this.keys);
     for (let answers = 0; answers < READY_ANSWERS;) {
       const secret = secrets[answers % secrets.length] ?? '';

@@ -8,6 +8,7 @@ interface Options {
   readonly token?: string;
   readonly simulatorHost?: string;
   readonly keepAliveSeconds: number;
+  readonly patience: number;
   readonly only: readonly string[];
   readonly json?: boolean;
   readonly keep?: boolean;
@@ -24,7 +25,8 @@ export function selftestCommand(program: Command): void {
     .option('--url <url>', `the gateway (TOLLGATE_URL; default: ${DEFAULT_URL})`)
     .option('--token <token>', 'its admin token (TOLLGATE_TOKEN, which no list of processes shows)')
     .option('--simulator-host <host>', 'how the gateway reaches this machine, when it is not on the same one')
-    .option('--keep-alive-seconds <seconds>', 'SSE_KEEP_ALIVE_SECONDS of the gateway', seconds, 15)
+    .option('--keep-alive-seconds <seconds>', 'SSE_KEEP_ALIVE_SECONDS of the gateway', moreThanNothing, 15)
+    .option('--patience <times>', 'what every time limit is multiplied by, for a slow machine', moreThanNothing, 1)
     .option('--only <name...>', 'these checks only', [])
     .option('--json', 'print the results as JSON')
     .option('--keep', 'leave the groups, keys, upstreams and models that were made')
@@ -43,9 +45,9 @@ async function selfTest(options: Options): Promise<number> {
   // Once: whoever presses Ctrl-C again wants it to end now, whatever it leaves.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
   try {
-    const { simulatorHost, keepAliveSeconds, only, keep: keeps = false } = options;
+    const { simulatorHost, keepAliveSeconds, patience, only, keep: keeps = false } = options;
     const address = url.replace(/\/+$/, '');
-    const wanted = { url: address, token, simulatorHost, keepAliveSeconds, only, keeps };
+    const wanted = { url: address, token, simulatorHost, keepAliveSeconds, patience, only, keeps };
     return show(await runSelfTest(wanted, interruption.signal), options, interruption.signal);
   } catch (error) {
     if (!(error instanceof SelfTestError)) throw error;
@@ -66,8 +68,8 @@ function refuse(sentence: string): 1 {
   return 1;
 }
 
-function seconds(text: string): number {
+function moreThanNothing(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && value > 0) return value;
-  throw new InvalidArgumentError('It must be a number of seconds, more than 0.');
+  throw new InvalidArgumentError('It must be a number, more than 0.');
 }

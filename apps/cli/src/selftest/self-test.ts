@@ -96,7 +96,8 @@ function chosen(only: readonly string[]): (check: Check) => boolean {
 async function resultOf(check: Check, bench: Bench): Promise<CheckResult> {
   const { name, promise } = check;
   const startedAtMs = performance.now();
-  const limit = AbortSignal.timeout(CHECK_MS_MAX);
+  const limitMs = CHECK_MS_MAX * bench.patience;
+  const limit = AbortSignal.timeout(limitMs);
   const end = (result: CheckResult['result'], seen: string): CheckResult => ({
     name,
     promise,
@@ -108,8 +109,7 @@ async function resultOf(check: Check, bench: Bench): Promise<CheckResult> {
     return end('passed', await check.run(bench.until(AbortSignal.any([bench.signal, limit]))));
   } catch (error) {
     if (bench.signal.aborted) return end('skipped', ENDED);
-    if (limit.aborted)
-      return end('failed', `it was not done after ${CHECK_MS_MAX / 1000} s: ${(error as Error).message}`);
+    if (limit.aborted) return end('failed', `it was not done after ${limitMs / 1000} s: ${(error as Error).message}`);
     if (error instanceof CheckSkipped) return end('skipped', error.message);
     if (error instanceof CheckFailed || error instanceof SelfTestError) return end('failed', error.message);
     return end('failed', `${(error as Error).stack}`);
