@@ -24,13 +24,17 @@ const libs = {
 const apps = {
   gateway: Object.keys(libs),
   simulator: ['protocol', 'runtime'],
+  cli: ['contract', 'protocol', 'runtime', 'simulator'],
 };
 
 const only = (from, allowed) => ({
   name: `${from}-imports-only-${allowed.join('-') || 'itself'}`,
   severity: 'error',
   from: { path: `^${from}/` },
-  to: { path: '^(libs|apps)/', pathNot: [`^${from}/`, ...allowed.map((lib) => `^libs/${lib}/src/index\\.ts$`)] },
+  to: {
+    path: '^(libs|apps)/',
+    pathNot: [`^${from}/`, ...allowed.map((name) => `^(libs/${name}/src/index|apps/${name}/src/${name})\\.ts$`)],
+  },
 });
 
 export default {

@@ -3,7 +3,7 @@
 //   --client-only   only the Prisma client, which the type checker needs
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
@@ -51,6 +51,8 @@ if (!flags.has('--client-only')) {
   await unlessDone({ stamp: 'dist/.stamp', paths, always: !flags.has('--if-changed') }, async () => {
     run('@swc/cli/bin/swc.js', 'apps', 'libs', '-d', 'dist', '--delete-dir-on-start', '--quiet');
     const folder = join(root, 'dist');
+    const transcripts = 'apps/cli/src/selftest/transcripts';
+    cpSync(join(root, transcripts), join(folder, transcripts), { recursive: true });
     await bundle({ entry: join(folder, 'apps/gateway/src/main.js'), folder, file: join(folder, 'gateway.js') });
   });
 }
