@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { OperatorsModule } from '@app/operators';
+import { RuntimeModule } from '@app/runtime';
 import { AdminTokenHash } from '../http/admin-token.js';
 import { AdminTokensController } from './admin-tokens.controller.js';
 import { OperatorsController } from './operators.controller.js';
@@ -15,7 +16,7 @@ export class IdentityModule {
   static forRoot(bootstrap: AdminTokenHash): DynamicModule {
     return {
       module: IdentityModule,
-      imports: [DiscoveryModule, OperatorsModule],
+      imports: [DiscoveryModule, OperatorsModule, RuntimeModule],
       controllers: [SessionController, SetupController, OperatorsController, AdminTokensController],
       providers: [{ provide: AdminTokenHash, useValue: bootstrap }, Principals, RoutePermissions],
       exports: [Principals],
