@@ -29,6 +29,7 @@ describe('who may call', () => {
     '/usage',
     '/erasures',
     '/storage',
+    '/audit',
   ])('%s needs the admin token', async (path) => {
     for (const authorization of [undefined, 'Bearer wrong-token', `Basic ${ADMIN_TOKEN}`]) {
       const response = await fetch(`${gateway.url}/admin/v1${path}`, {
@@ -371,6 +372,8 @@ describe('the description of the API', () => {
         'get /erasures/{id}',
         'post /erasures',
         'get /storage',
+        'get /audit',
+        'get /audit/verify',
         'post /requests/reprice',
         'post /prices/import',
         'get /upstreams',

@@ -261,7 +261,7 @@ describe('the settings of retention', () => {
     const [entry] = await database.query<{ after: object }>(
       `SELECT after FROM audit_entries WHERE action = 'settings.update' ORDER BY id DESC LIMIT 1`,
     );
-    expect(entry?.after).toMatchObject({ requestRowsDays: 30, auditDays: 731 });
+    expect(entry?.after).toMatchObject({ storage: { requestRowsDays: 30, auditDays: 731 } });
   });
 
   it.each([

@@ -72,7 +72,7 @@ export class WebhooksService {
   /** null when there is none. What waits for a webhook that is switched off is given up. */
   async update(actor: string, id: string, input: Partial<WebhookInput>): Promise<WebhookRow | null> {
     return this.prisma.$transaction(async (tx) => {
-      const before = await tx.webhook.findUnique({ where: { id } });
+      const before = await locked(tx, id);
       if (!before) return null;
       const data = input.enabled === undefined ? input : { ...input, disabledReason: null };
       const after = await tx.webhook.update({ where: { id }, data });
@@ -86,7 +86,7 @@ export class WebhooksService {
   async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedWebhookRow | null> {
     const secret = WebhookSecrets.make();
     const webhook = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.webhook.findUnique({ where: { id } });
+      const before = await locked(tx, id);
       if (!before) return null;
       const overlap = {
         previousSecretSealed: overlapSeconds === 0 ? null : before.secretSealed,
@@ -102,7 +102,7 @@ export class WebhooksService {
   /** Its deliveries go with it. false when there is none. */
   async remove(actor: string, id: string): Promise<boolean> {
     return this.prisma.$transaction(async (tx) => {
-      const before = await tx.webhook.findUnique({ where: { id } });
+      const before = await locked(tx, id);
       if (!before) return false;
       await tx.webhook.delete({ where: { id } });
       await this.record(tx, actor, 'webhook.delete', before, null);
@@ -115,7 +115,7 @@ export class WebhooksService {
     const alertId = newId();
     const claimed = { id: newId(), webhookId: id, attempts: 1 };
     const isThere = await this.prisma.$transaction(async (tx) => {
-      const webhook = await tx.webhook.findUnique({ where: { id } });
+      const webhook = await locked(tx, id);
       if (!webhook) return false;
       const { name } = webhook;
       await tx.alert.create({
@@ -162,6 +162,12 @@ export class WebhooksService {
       after: after && withoutSecrets(after),
     });
   }
+}
+
+/** As it is when nobody else changes it any more. */
+async function locked(tx: Transaction, id: string): Promise<WebhookRow | null> {
+  await tx.$queryRaw`SELECT 1 FROM webhooks WHERE id = ${id}::uuid FOR UPDATE`;
+  return tx.webhook.findUnique({ where: { id } });
 }
 
 /** Query strings of webhooks hold tokens. */

@@ -1,9 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AuditChain } from './audit-chain.js';
 import { AuditLog } from './audit-log.js';
+import { AuditSearch } from './audit-search.js';
 import { ChangeFeed } from './change-feed.js';
 import { Notices } from './notices.js';
 import { PrismaService } from './prisma.service.js';
 import { QuestionPool } from './question-pool.js';
+import { SettingsUpdate } from './settings-update.js';
 
 /** The database and what keeps memory in step with it. Configured once, at the composition root. */
 @Module({})
@@ -26,8 +29,11 @@ export class DatabaseModule {
           inject: [PrismaService, Notices],
         },
         AuditLog,
+        AuditSearch,
+        AuditChain,
+        SettingsUpdate,
       ],
-      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog],
+      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog, AuditSearch, AuditChain, SettingsUpdate],
     };
   }
 }

@@ -1,4 +1,7 @@
-export { AuditLog, type AuditWrite } from './audit-log.js';
+export { type AuditFault, AuditChain, type AuditVerification } from './audit-chain.js';
+export { auditOrigin, type AuditOrigin, onBehalfOf } from './audit-context.js';
+export { AuditLog, type AuditWrite, SYSTEM_ACTOR } from './audit-log.js';
+export { type AuditFilter, type AuditRow, AuditSearch } from './audit-search.js';
 export { ChangeFeed, type ChangeTopic } from './change-feed.js';
 export { DatabaseModule } from './database.module.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
@@ -8,4 +11,5 @@ export { Notices } from './notices.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
 export { QuestionGivenUp, type QuestionOptions, QuestionPool } from './question-pool.js';
 export { readSetting, writeSetting } from './settings-table.js';
+export { type SettingsChange, SettingsUpdate } from './settings-update.js';
 export { StoredSettings } from './stored-settings.js';

@@ -1,19 +1,15 @@
-import type { AuditLog } from './audit-log.js';
 import type { ChangeFeed } from './change-feed.js';
 import type { PrismaService } from './prisma.service.js';
 import { readSetting, writeSetting } from './settings-table.js';
+import type { SettingsChange } from './settings-update.js';
 
-/** Settings are one for the whole installation, and the audit log names objects by their id. */
-const NO_ID = '00000000-0000-0000-0000-000000000000';
-
-/** Options of one subject, in memory; a change is audited, and in force in this process when its promise resolves. */
+/** Options of one subject, in memory as the change feed has them. */
 export abstract class StoredSettings<Options extends object> {
   private options: Options;
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly audit: AuditLog,
-    private readonly feed: ChangeFeed,
+    feed: ChangeFeed,
     private readonly name: string,
     private readonly defaults: Options,
   ) {
@@ -33,21 +29,14 @@ export abstract class StoredSettings<Options extends object> {
     return this.withDefaults(await readSetting(this.prisma, this.name));
   }
 
-  async update(actor: string, change: Partial<Options>): Promise<void> {
-    await this.prisma.$transaction(async (tx) => {
+  /** Part of one write, with whatever else it changes: see `SettingsUpdate`. */
+  changed(change: Partial<Options>): SettingsChange {
+    return async (tx) => {
       const before = this.withDefaults(await readSetting(tx, this.name));
       const after = { ...before, ...change };
       await writeSetting(tx, this.name, { ...after });
-      await this.audit.record(tx, {
-        actor,
-        action: 'settings.update',
-        objectType: 'settings',
-        objectId: NO_ID,
-        before,
-        after,
-      });
-    });
-    await this.feed.refresh();
+      return { name: this.name, before, after };
+    };
   }
 
   private withDefaults(stored: unknown): Options {

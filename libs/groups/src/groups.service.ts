@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, Prisma } from '@app/database';
+import { AuditLog, ChangeFeed, PrismaService, Prisma, type Transaction } from '@app/database';
 import type { UnpricedModelPolicy } from '@app/models';
 import { newId } from '@app/runtime';
 import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
@@ -88,7 +88,7 @@ export class GroupsService {
     { models, ...data }: Partial<GroupInput>,
   ): Promise<GroupRow | 'no_ceiling' | null> {
     const group = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
+      const before = await locked(tx, id);
       if (!before) return null;
       if (lacksCeiling(before, data)) return 'no_ceiling';
       const patterns = models && {
@@ -110,7 +110,7 @@ export class GroupsService {
   /** 'in_use' when keys belong to it, which would be left without permissions. */
   async remove(actor: string, id: string): Promise<'removed' | 'not_found' | 'in_use'> {
     const result = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
+      const before = await locked(tx, id);
       if (!before) return 'not_found';
       if (before._count.keys > 0) return 'in_use';
       await tx.group.delete({ where: { id } });
@@ -127,6 +127,12 @@ export class GroupsService {
     await this.feed.refresh();
     return result;
   }
+}
+
+/** As it is when nobody else changes it any more. */
+async function locked(tx: Transaction, id: string): Promise<GroupRow | null> {
+  await tx.$queryRaw`SELECT 1 FROM groups WHERE id = ${id}::uuid FOR UPDATE`;
+  return tx.group.findUnique({ where: { id }, include: WITH_MODELS });
 }
 
 function lacksCeiling(before: GroupRow, { unpricedModels, ceilingPrices }: Partial<GroupInput>): boolean {

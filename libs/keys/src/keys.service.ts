@@ -119,7 +119,7 @@ export class KeysService {
   /** Takes the key away; its log rows stay. False when there is no such key. */
   async remove(actor: string, id: string): Promise<boolean> {
     const removed = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
+      const before = await locked(tx, id);
       if (!before) return false;
       await tx.apiKey.delete({ where: { id } });
       await this.record(tx, actor, 'key.delete', before, null);
@@ -139,8 +139,7 @@ export class KeysService {
     ) => Prisma.ApiKeyUncheckedUpdateInput | null | Promise<Prisma.ApiKeyUncheckedUpdateInput | null>,
   ): Promise<KeyRow | null> {
     const key = await this.prisma.$transaction(async (tx) => {
-      await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id}::uuid FOR UPDATE`;
-      const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
+      const before = await locked(tx, id);
       const data = before && (await decide(tx, before));
       if (!data) return null;
       const after = await tx.apiKey.update({ where: { id }, data, include: WITH_GROUP });
@@ -168,6 +167,12 @@ export class KeysService {
       after: after && withoutHashes(after),
     });
   }
+}
+
+/** As it is when nobody else changes it any more. */
+async function locked(tx: Transaction, id: string): Promise<KeyRow | null> {
+  await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id}::uuid FOR UPDATE`;
+  return tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
 }
 
 function stored(secret: string): { secretHash: Uint8Array<ArrayBuffer>; prefix: string; last4: string } {

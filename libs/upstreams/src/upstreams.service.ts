@@ -87,7 +87,7 @@ export class UpstreamsService {
     { credential, extraHeaders, httpProxy, ...data }: Partial<UpstreamInput>,
   ): Promise<UpstreamRow | null> {
     const upstream = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.upstream.findUnique({ where: { id } });
+      const before = await locked(tx, id);
       if (!before) return null;
       const isCleared = isMoved(before, data.baseUrl, httpProxy) && !before.demo;
       const secrets = {
@@ -106,7 +106,7 @@ export class UpstreamsService {
   /** Takes an upstream out of use, or back into it with a clean record, on all replicas. null when there is none. */
   async setTripped(actor: string, id: string, isTripped: boolean): Promise<UpstreamRow | null> {
     const upstream = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.upstream.findUnique({ where: { id } });
+      const before = await locked(tx, id);
       if (!before) return null;
       const now = new Date();
       const after = await tx.upstream.update({
@@ -120,12 +120,18 @@ export class UpstreamsService {
     return upstream;
   }
 
+  /** Its credential was used to ask it something. */
+  noteTest(actor: string, id: string, isOk: boolean): Promise<void> {
+    const write = { actor, action: 'upstream.test', objectType: 'upstream', objectId: id };
+    return this.audit.note({ ...write, after: { ok: isOk } });
+  }
+
   /** 'in_use' when models name it: without it they would be served by every upstream. */
   async remove(actor: string, id: string): Promise<'removed' | 'not_found' | 'in_use'> {
     const result = await this.prisma.$transaction(async (tx) => {
-      const before = await tx.upstream.findUnique({ where: { id }, include: { models: true } });
+      const before = await locked(tx, id);
       if (!before) return 'not_found';
-      if (before.models.length > 0) return 'in_use';
+      if ((await tx.modelUpstream.count({ where: { upstreamId: id } })) > 0) return 'in_use';
       await tx.upstream.delete({ where: { id } });
       await this.record(tx, actor, 'upstream.delete', before, null);
       return 'removed';
@@ -173,6 +179,12 @@ export class UpstreamsService {
       after: after && withoutSecrets(after),
     });
   }
+}
+
+/** As it is when nobody else changes it any more. */
+async function locked(tx: Transaction, id: string): Promise<UpstreamRow | null> {
+  await tx.$queryRaw`SELECT 1 FROM upstreams WHERE id = ${id}::uuid FOR UPDATE`;
+  return tx.upstream.findUnique({ where: { id } });
 }
 
 /** Whether the upstream's secrets would go to somebody else from now on. */

@@ -2,8 +2,10 @@ import { Get, Param } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { BodySearch, type ReadBodies, type ReadBody } from '@app/bodies';
 import { idOf, RequestBody, toPublicId } from '@app/contract';
+import { AuditLog } from '@app/database';
 import { RequestSearch } from '@app/journal';
 import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { BodyAbsences } from './body-absences.js';
 import { noSuchRequest } from './requests.controller.js';
@@ -15,6 +17,7 @@ export class RequestBodiesController {
     private readonly requests: RequestSearch,
     private readonly bodies: BodySearch,
     private readonly absences: BodyAbsences,
+    private readonly audit: AuditLog,
   ) {}
 
   @Get(':id/body')
@@ -24,12 +27,13 @@ export class RequestBodiesController {
     description: 'Stored only where the body_policy of the key or its group says so; 404 tells why there is none.',
   })
   @ApiOkResponse({ standardSchema: RequestBody })
-  async find(@Param('id', { schema: idOf('request') }) id: string): Promise<RequestBody> {
+  async find(@Actor() actor: string, @Param('id', { schema: idOf('request') }) id: string): Promise<RequestBody> {
     const row = await this.requests.find(id);
     if (!row) throw noSuchRequest();
     const { started_at: startedAt, key_id: keyId, group_id: groupId } = row;
     const found = await this.bodies.find({ id, startedAt, keyId, groupId });
     if (typeof found === 'string') throw await this.absences.problem(found, row);
+    await this.audit.note({ actor, action: 'body.read', objectType: 'request', objectId: id, after: null });
     return toRequestBody(id, startedAt, found);
   }
 }

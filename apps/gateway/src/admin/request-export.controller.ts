@@ -2,11 +2,14 @@ import { Get, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { ExportRequestsQuery } from '@app/contract';
+import { AuditLog } from '@app/database';
 import { RequestSearch } from '@app/journal';
-import { Clock } from '@app/runtime';
+import { Clock, newId } from '@app/runtime';
 import { Permit } from '../identity/permissions.js';
+import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { EXPORT_FORMATS, exportStream } from './request-export.js';
+import { exportNote } from './request-export-note.js';
 import { toRequestFilter } from './request-query.js';
 
 @AdminController('requests/export')
@@ -14,6 +17,7 @@ export class RequestExportController {
   constructor(
     private readonly requests: RequestSearch,
     private readonly clock: Clock,
+    private readonly audit: AuditLog,
   ) {}
 
   @Get()
@@ -25,6 +29,7 @@ export class RequestExportController {
   @ApiProduces('text/csv', 'application/x-ndjson')
   @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   async export(
+    @Actor() actor: string,
     @Query({ schema: ExportRequestsQuery }) query: ExportRequestsQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -34,12 +39,20 @@ export class RequestExportController {
     const filter = toRequestFilter(query);
     const rows = this.requests.chunks({ ...filter, to: filter.to ?? now });
     const time = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
+    const stream = await exportStream(rows, format);
+    try {
+      const reading = { actor, action: 'requests.export', objectType: 'request_log', objectId: newId() };
+      await this.audit.note({ ...reading, after: exportNote(query) });
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
     void reply
       .headers({
         'content-type': format.contentType,
         'content-disposition': `attachment; filename="requests-${time}Z.${query.format}"`,
         'cache-control': 'no-store',
       })
-      .send(await exportStream(rows, format));
+      .send(stream);
   }
 }

@@ -2,6 +2,7 @@ import { Body, Get, Patch } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CompactionSettings } from '@app/compaction';
 import { Settings, UpdateSettings } from '@app/contract';
+import { SettingsUpdate } from '@app/database';
 import { StorageSettings } from '@app/storage';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
@@ -13,6 +14,7 @@ export class SettingsController {
   constructor(
     private readonly compaction: CompactionSettings,
     private readonly storage: StorageSettings,
+    private readonly settings: SettingsUpdate,
   ) {}
 
   @Get()
@@ -48,8 +50,10 @@ export class SettingsController {
       alertsDays: body.retention_alerts_days,
       diskBudgetBytes: body.disk_budget_bytes,
     });
-    if (Object.keys(compaction).length > 0) await this.compaction.update(actor, compaction);
-    if (Object.keys(storage).length > 0) await this.storage.update(actor, storage);
+    await this.settings.apply(actor, [
+      ...(Object.keys(compaction).length > 0 ? [this.compaction.changed(compaction)] : []),
+      ...(Object.keys(storage).length > 0 ? [this.storage.changed(storage)] : []),
+    ]);
     return this.read();
   }
 }
