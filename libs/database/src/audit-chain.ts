@@ -59,7 +59,7 @@ export class AuditChain {
     const start = from === undefined ? { anchor: BEGINNING } : await this.startOf(from, to);
     const until = to === undefined ? null : await this.lastBefore(to);
     if (start === null || (to !== undefined && until === null)) return UNBROKEN;
-    if (start.anchor === null) return { ...UNBROKEN, brokenAt: { sequence: start.before, fault: 'missing' } };
+    if (start.anchor === null) return { ...UNBROKEN, brokenAt: { sequence: start.missing, fault: 'missing' } };
     let { anchor } = start;
     let verified = UNBROKEN;
     for (;;) {
@@ -82,18 +82,18 @@ export class AuditChain {
   private async startOf(
     from: Date,
     to: Date | undefined,
-  ): Promise<{ anchor: Anchor } | { anchor: null; before: bigint } | null> {
+  ): Promise<{ anchor: Anchor } | { anchor: null; missing: bigint } | null> {
     const until = to === undefined ? Prisma.empty : Prisma.sql`AND at < ${to}`;
-    const [row] = await this.questions.ask<{ before: bigint | null; hash: Buffer | null }>(Prisma.sql`
-      WITH start AS (SELECT min(sequence) - 1 AS before FROM audit_entries WHERE at >= ${from} ${until})
-      SELECT before, coalesce(
-        (SELECT hash FROM audit_entries WHERE sequence = before LIMIT 1),
-        (SELECT last_hash FROM audit_dropped WHERE last_sequence = before)
+    const [row] = await this.questions.ask<{ number: bigint | null; hash: Buffer | null }>(Prisma.sql`
+      WITH start AS (SELECT min(sequence) - 1 AS number FROM audit_entries WHERE at >= ${from} ${until})
+      SELECT number, coalesce(
+        (SELECT hash FROM audit_entries WHERE sequence = number LIMIT 1),
+        (SELECT last_hash FROM audit_dropped WHERE last_sequence = number)
       ) AS hash FROM start`);
-    if (!row || row.before === null) return null;
-    const { before, hash } = row;
-    if (before === 0n) return { anchor: BEGINNING };
-    return hash === null ? { anchor: null, before } : { anchor: { sequence: before, hash } };
+    if (!row || row.number === null) return null;
+    const { number: sequence, hash } = row;
+    if (sequence === 0n) return { anchor: BEGINNING };
+    return hash === null ? { anchor: null, missing: sequence } : { anchor: { sequence, hash } };
   }
 
   private async lastBefore(to: Date): Promise<bigint | null> {
