@@ -62,6 +62,7 @@ describe('links in the documentation', () => {
     'CONTRIBUTING.md',
     'docs/operators.md',
     'docs/cache-health.md',
+    'docs/audit.md',
     'docs/developers.md',
   ])('of %s lead to files that exist', (path) => {
     const folder = join(ROOT, path, '..');
