@@ -12,6 +12,11 @@ let scene: Scene;
 let writer: Writer;
 beforeAll(async () => {
   scene = await startScene();
+  // One without a price would be told of in the log, whenever that is.
+  await scene.gateway.admin.create('/models', {
+    name: 'gpt-5.5',
+    prices: { input_per_million_usd: '1', output_per_million_usd: '1' },
+  });
   writer = new Writer(scene.gateway.admin);
 });
 afterAll(() => scene.stop());
@@ -47,6 +52,9 @@ const restored = () =>
   );
 
 describe('whatever operators write', () => {
+  // Their ends would come into the log by themselves, a minute later.
+  afterAll(() => query('DELETE FROM erasures'));
+
   it('is in the log exactly once, in its order, with who asked from where, and holds no secret; what is refused is not', async () => {
     const outcomes = new Map<string, Set<boolean>>();
     async function run(writes: readonly Write[]): Promise<void> {
@@ -84,13 +92,10 @@ describe('whatever operators write', () => {
     expect(writer.secrets.length).toBeGreaterThan(50);
     expect(writer.secrets.filter((secret) => text.includes(secret))).toEqual([]);
     const last = await lastSequence();
-    expect(await verified()).toEqual({
-      verified: true,
-      entries: last,
-      first_sequence: 1,
-      last_sequence: last,
-      broken_at: null,
-    });
+    const chain = await verified();
+    expect(chain).toMatchObject({ verified: true, first_sequence: 1, broken_at: null });
+    expect(chain.last_sequence).toBeGreaterThanOrEqual(last);
+    expect(chain.entries).toBe(chain.last_sequence);
   });
 
   it('also when thirty of them write at once at two replicas: nobody fails, and the chain has no fork', async () => {
@@ -155,7 +160,7 @@ describe('an entry', () => {
     });
     await admin.patch('/settings', { compaction_max_age_days: 33, retention_alerts_days: 34 });
     await admin.patch('/settings', { compaction_max_age_days: 35, retention_alerts_days: 36 });
-    const [settings] = await entries();
+    const [settings] = await entries('&actor=admin_token');
     expect(settings).toMatchObject({
       action: 'settings.update',
       object_id: null,
@@ -169,16 +174,16 @@ describe('an entry', () => {
     const { secret } = await admin.issueKey({ key: { body_policy: { capture: 'always' } } });
     const { requestId } = await call(url, callBody('hi'), { secret });
     await scene.gateway.row(requestId);
-    const before = await lastSequence();
+    const before = await entries('&actor=admin_token');
     expect((await admin.get(`/requests/req_${'0'.repeat(32)}/body`)).status).toBe(404);
-    expect(await lastSequence()).toBe(before);
+    expect(await entries('&actor=admin_token')).toEqual(before);
     const read = await eventually('the body', async () => {
       const answer = await admin.get(`/requests/${requestId}/body`);
       return answer.status === 200 ? answer.headers.get('x-request-id') : undefined;
     });
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     await (await fetch(`${url}/admin/v1/requests/export?session=s-4711&status=200`, { headers })).text();
-    const [exported, body] = await entries();
+    const [exported, body] = await entries('&actor=admin_token');
     expect(body).toMatchObject({ action: 'body.read', object_type: 'request', object_id: requestId, request_id: read });
     expect(exported).toMatchObject({ action: 'requests.export', object_id: null, ip: '127.0.0.1' });
     expect(exported?.after).toEqual({ format: 'csv', session: '…', status: ['200'] });
