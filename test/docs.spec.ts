@@ -75,6 +75,7 @@ describe('links in the documentation', () => {
     'docs/operators.md',
     'docs/admin-api.md',
     'docs/cache-health.md',
+    'docs/audit.md',
     'docs/developers.md',
   ])('of %s lead to files that exist', (path) => {
     const folder = join(ROOT, path, '..');

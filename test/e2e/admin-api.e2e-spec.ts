@@ -30,6 +30,7 @@ describe('who may call', () => {
     '/usage',
     '/erasures',
     '/storage',
+    '/audit',
   ])('%s needs the admin token', async (path) => {
     for (const authorization of [undefined, 'Bearer wrong-token', `Basic ${ADMIN_TOKEN}`]) {
       const response = await fetch(`${gateway.url}/admin/v1${path}`, {
@@ -393,6 +394,8 @@ describe('the description of the API', () => {
         'get /erasures/{id}',
         'post /erasures',
         'get /storage',
+        'get /audit',
+        'get /audit/verify',
         'post /requests/reprice',
         'post /prices/import',
         'get /upstreams',

@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Simulator } from '../../apps/simulator/src/simulator.js';
-import type { Settings, Storage, Usage } from '../../libs/contract/src/index.js';
+import type { AuditVerification, Settings, Storage, Usage } from '../../libs/contract/src/index.js';
 import { applyMigrations } from '../../libs/database/src/migrations.js';
 import { PARTITIONED_TABLES } from '../../libs/storage/src/partitioned-tables.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -44,6 +44,10 @@ async function insertRows(day: string, count: number): Promise<void> {
       'response', true, 200, 'ok', 'final', 'none', 1, 1, 1, 1 FROM generate_series(0, $2::int - 1) AS i`,
     [`${day}T00:00:00Z`, count],
   );
+}
+
+async function verified(): Promise<AuditVerification> {
+  return (await gateway.admin.get('/audit/verify')).body as AuditVerification;
 }
 
 async function partitions(table: string): Promise<string[]> {
@@ -91,6 +95,18 @@ describe('a database from before there was retention', () => {
        FROM audit_entries WHERE action = 'test.kept'`,
     );
     expect(audit).toEqual({ kept: 74, over: 0, in_default: 0 });
+    // Chained by the migration, then dropped: what is left rests on what has been noted of that.
+    const chain = await verified();
+    expect(chain).toMatchObject({ verified: true, broken_at: null });
+    expect(chain.first_sequence).toBeGreaterThan(20);
+    expect(chain.entries).toBe((chain.last_sequence ?? 0) - (chain.first_sequence ?? 0) + 1);
+    await database.query(
+      `SET session_replication_role = replica; DELETE FROM audit_entries WHERE sequence = ${chain.first_sequence}`,
+    );
+    expect(await verified()).toMatchObject({
+      verified: false,
+      broken_at: { sequence: chain.first_sequence, reason: 'missing' },
+    });
     const [hours] = await database.query<{ kept: number; tokens: number }>(
       `SELECT count(*)::int AS kept, sum(input_tokens)::int AS tokens FROM usage_hours WHERE starts_at > now() - interval '396 days'`,
     );
@@ -226,7 +242,7 @@ describe('every table', () => {
     'operator_sessions',
     'idempotency_keys',
   ];
-  const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures'];
+  const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures', 'audit_head', 'audit_dropped'];
   const CONFIGURATION =
     'groups group_models api_keys models model_prices upstreams model_upstreams operators operator_keys admin_tokens webhooks prepaid_balances settings change_feed _prisma_migrations'.split(
       ' ',
@@ -263,7 +279,7 @@ describe('the settings of retention', () => {
     const [entry] = await database.query<{ after: object }>(
       `SELECT after FROM audit_entries WHERE action = 'settings.update' ORDER BY id DESC LIMIT 1`,
     );
-    expect(entry?.after).toMatchObject({ requestRowsDays: 30, auditDays: 731 });
+    expect(entry?.after).toMatchObject({ storage: { requestRowsDays: 30, auditDays: 731 } });
   });
 
   it.each([

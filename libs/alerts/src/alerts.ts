@@ -1,12 +1,11 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { AlertType } from '@app/contract';
-import { AuditLog, Prisma, PrismaService, type Transaction } from '@app/database';
+import { AuditLog, Prisma, PrismaService, SYSTEM_ACTOR, type Transaction } from '@app/database';
 import { BatchWriter, Clock, newId } from '@app/runtime';
 import type { RaisedAlert } from './alert.js';
 import { WebhookDeliverer } from './webhook-deliverer.js';
 
-const SYSTEM_ACTOR = 'system';
 const ALERTS_PENDING_MAX = 1_000;
 const ALERTS_PER_BATCH_MAX = 20;
 const DELAY_MS = 20;
@@ -103,6 +102,10 @@ export class Alerts implements OnApplicationShutdown {
     const row = { id, type, severity, objectType, objectId, dedupeKey, message: storable(message), data, createdAt };
     const inserted = await tx.alert.createMany({ data: [row], skipDuplicates: true });
     if (inserted.count === 0) return false;
+    const wanting = { OR: [{ types: { isEmpty: true } }, { types: { has: type } }] };
+    const webhooks = await tx.webhook.findMany({ where: { enabled: true, ...wanting }, select: { id: true } });
+    const deliveries = webhooks.map((webhook) => ({ id: newId(), webhookId: webhook.id, alertId: id }));
+    if (deliveries.length > 0) await tx.webhookDelivery.createMany({ data: deliveries });
     await this.audit.record(tx, {
       actor: SYSTEM_ACTOR,
       action: `alert.${type}`,
@@ -111,10 +114,6 @@ export class Alerts implements OnApplicationShutdown {
       before: null,
       after: { alertId: id, severity, message: row.message, data },
     });
-    const wanting = { OR: [{ types: { isEmpty: true } }, { types: { has: type } }] };
-    const webhooks = await tx.webhook.findMany({ where: { enabled: true, ...wanting }, select: { id: true } });
-    const deliveries = webhooks.map((webhook) => ({ id: newId(), webhookId: webhook.id, alertId: id }));
-    if (deliveries.length > 0) await tx.webhookDelivery.createMany({ data: deliveries });
     return true;
   }
 }

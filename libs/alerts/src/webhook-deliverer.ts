@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { type IdKind, toPublicId } from '@app/contract';
-import { AuditLog, type Prisma, PrismaService } from '@app/database';
+import { AuditLog, type Prisma, PrismaService, SYSTEM_ACTOR } from '@app/database';
 import { Clock } from '@app/runtime';
 import { AddressPolicy } from '@app/upstreams';
 import { retryDelayMs } from './retry-delay.js';
@@ -190,7 +190,7 @@ export class WebhookDeliverer implements OnApplicationBootstrap, OnApplicationSh
       });
       if (count === 0) return;
       await failPending(tx, id, 'its webhook is gone');
-      const write = { actor: 'system', action: 'webhook.disable', objectType: 'webhook', objectId: id };
+      const write = { actor: SYSTEM_ACTOR, action: 'webhook.disable', objectType: 'webhook', objectId: id };
       await this.audit.record(tx, { ...write, before: { enabled: true }, after: { enabled: false, reason: 'gone' } });
     });
     this.logger.warn(`the webhook ${name} answered 410 and is disabled`);

@@ -117,7 +117,7 @@ export class WebhooksService {
   /** Its deliveries go with it. false when there is none. */
   async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
     return this.prisma.$transaction(async (tx) => {
-      await lockRow(tx, 'webhooks', id, seen);
+      await lockRow(tx, 'webhooks', id, seen, 'DELETE');
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return false;
       await tx.webhook.delete({ where: { id } });
@@ -131,6 +131,7 @@ export class WebhooksService {
     const alertId = newId();
     const claimed = { id: newId(), webhookId: id, attempts: 1 };
     const isThere = await this.prisma.$transaction(async (tx) => {
+      await lockRow(tx, 'webhooks', id, null);
       const webhook = await tx.webhook.findUnique({ where: { id } });
       if (!webhook) return false;
       const { name } = webhook;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, PrismaService } from '@app/database';
+import { AuditLog, PrismaService, type Transaction } from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import { StorageSettings } from '@app/storage';
 import { dayOf } from './body-keys.js';
@@ -31,13 +31,9 @@ export class BodyErasures {
    * their way be stored. Of a day the keys are dropped, and its rows go with their partition; all others are deleted and counted.
    */
   async erase(actor: string, { kind, id }: BodyErasureSubject): Promise<{ bodies: number | null; erasedUntil: Date }> {
-    const subject = `${kind}:${id}`;
     const erasedUntil = await this.prisma.$transaction(
       async (tx) => {
-        await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${ERASURE_LOCK}))`;
-        const [row] = await tx.$queryRaw<{ erased_at: Date }[]>`
-          INSERT INTO body_erasures (subject, erased_at) VALUES (${subject}, clock_timestamp())
-          ON CONFLICT (subject) DO UPDATE SET erased_at = excluded.erased_at RETURNING erased_at`;
+        const at = await this.begin(tx, { kind, id });
         const keys = kind === 'day' ? await tx.bodyKey.deleteMany({ where: { day: new Date(id) } }) : null;
         await this.audit.record(tx, {
           actor,
@@ -47,13 +43,26 @@ export class BodyErasures {
           before: null,
           after: { [kind]: id, ...(keys ? { keysDropped: keys.count } : {}) },
         });
-        return row?.erased_at ?? new Date(this.clock.now());
+        return at;
       },
       { timeout: TRANSACTION_MS_MAX, maxWait: TRANSACTION_MS_MAX },
     );
     if (kind === 'day') return { bodies: null, erasedUntil };
-    const column = kind === 'key' ? 'key_id' : 'group_id';
-    return { bodies: await this.deleteRows(`${column} = $3`, id, erasedUntil), erasedUntil };
+    return { bodies: await this.finish(kind, id, erasedUntil), erasedUntil };
+  }
+
+  /** The first part of an erasure, in the transaction of another write: what is stored from now on is not of before. @returns until when */
+  async begin(tx: Transaction, { kind, id }: BodyErasureSubject): Promise<Date> {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${ERASURE_LOCK}))`;
+    const [row] = await tx.$queryRaw<{ erased_at: Date }[]>`
+      INSERT INTO body_erasures (subject, erased_at) VALUES (${`${kind}:${id}`}, clock_timestamp())
+      ON CONFLICT (subject) DO UPDATE SET erased_at = excluded.erased_at RETURNING erased_at`;
+    return row?.erased_at ?? new Date(this.clock.now());
+  }
+
+  /** The second part, when the first is committed. @returns how many bodies were deleted */
+  finish(kind: 'key' | 'group', id: string, erasedUntil: Date): Promise<number> {
+    return this.deleteRows(`${kind === 'key' ? 'key_id' : 'group_id'} = $3`, id, erasedUntil);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, StoredSettings } from '@app/database';
+import { ChangeFeed, PrismaService, StoredSettings } from '@app/database';
 import { SUMMARY_INSTRUCTION } from './summary-instruction.js';
 
 /** What operators decide for all compactions of this gateway. */
@@ -15,8 +15,8 @@ const SECONDS_PER_DAY = 86_400;
 /** The options for compactions. */
 @Injectable()
 export class CompactionSettings extends StoredSettings<CompactionOptions> {
-  constructor(prisma: PrismaService, audit: AuditLog, feed: ChangeFeed) {
-    super(prisma, audit, feed, 'compaction', { instruction: null, maxAgeDays: 180 });
+  constructor(prisma: PrismaService, feed: ChangeFeed) {
+    super(prisma, feed, 'compaction', { instruction: null, maxAgeDays: 180 });
   }
 
   get instruction(): string {

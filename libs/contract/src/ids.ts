@@ -14,6 +14,7 @@ const PREFIXES = {
   erasure: 'ers',
   operator: 'opr',
   admin_token: 'atk',
+  audit: 'aud',
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;
@@ -29,6 +30,21 @@ export function fromPublicId(kind: IdKind, text: string): string | null {
     `^${PREFIXES[kind]}_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$`,
   ).exec(text);
   return match ? match.slice(1).join('-') : null;
+}
+
+/** The same for what may be of no kind that has public ids: null then. */
+export function publicIdOf(kind: string, uuid: string): string | null {
+  return Object.hasOwn(PREFIXES, kind) ? toPublicId(kind as IdKind, uuid) : null;
+}
+
+/** Schema of an incoming id of whatever kind: gives the UUID. */
+export function anyId() {
+  const uuidOf = (id: string) =>
+    (Object.keys(PREFIXES) as IdKind[]).map((kind) => fromPublicId(kind, id)).find((uuid) => uuid !== null);
+  return z
+    .string()
+    .refine((id) => uuidOf(id) !== undefined, { error: 'must be a public id, such as key_0193…' })
+    .transform((id) => uuidOf(id) ?? '');
 }
 
 /** Schema of an incoming id: checks its form and gives the UUID. */

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '@app/runtime';
-import type { Prisma } from './generated/client.js';
-import { Prisma as PrismaValues } from './generated/client.js';
-import type { Transaction } from './prisma.service.js';
+import { auditOrigin } from './audit-context.js';
+import { PrismaService, type Transaction } from './prisma.service.js';
+
+/** Who has done what nobody asked for. */
+export const SYSTEM_ACTOR = 'system';
 
 /** What an admin write did. `before` and `after` never hold secrets, only fingerprints. */
 export interface AuditWrite {
@@ -17,14 +19,29 @@ export interface AuditWrite {
 /** Records admin writes, inside the transaction of the write itself: neither can exist without the other. */
 @Injectable()
 export class AuditLog {
-  async record(tx: Transaction, write: AuditWrite): Promise<void> {
-    await tx.auditEntry.create({
-      data: { ...write, id: newId(), before: asJson(write.before), after: asJson(write.after) },
-    });
+  constructor(private readonly prisma: PrismaService) {}
+
+  /**
+   * Adds an entry to the chain. From then on nobody else can until the transaction is over: it comes last in it, so that whoever
+   * holds this lock never waits for another.
+   */
+  async record(tx: Transaction, { actor, action, objectType, objectId, before, after }: AuditWrite): Promise<void> {
+    // What the gateway does by itself may have begun in somebody's request, which did not ask for it.
+    const origin = actor === SYSTEM_ACTOR ? null : auditOrigin();
+    // The time is taken behind the lock: entries have the order of their times.
+    await tx.$executeRaw`
+      WITH head AS MATERIALIZED (SELECT FROM audit_head FOR UPDATE)
+      INSERT INTO audit_entries (id, at, actor, action, object_type, object_id, before, after, ip, request_id)
+      SELECT ${newId()}::uuid, clock_timestamp(), ${actor}::text, ${action}::text, ${objectType}::text, ${objectId}::uuid, ${asJson(before)}::jsonb,
+        ${asJson(after)}::jsonb, ${origin?.ip ?? null}::inet, ${origin?.requestId ?? null}::text FROM head`;
+  }
+
+  /** Records what was read, where that matters, before it is told. */
+  async note(reading: Omit<AuditWrite, 'before'>): Promise<void> {
+    await this.prisma.$transaction((tx) => this.record(tx, { ...reading, before: null }));
   }
 }
 
-function asJson(value: object | null): Prisma.InputJsonValue | typeof PrismaValues.DbNull {
-  if (value === null) return PrismaValues.DbNull;
-  return JSON.parse(JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field)));
+function asJson(value: object | null): string | null {
+  return value && JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field));
 }

@@ -1,5 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AuditChain } from './audit-chain.js';
 import { AuditLog } from './audit-log.js';
+import { AuditSearch } from './audit-search.js';
 import { ChangeFeed } from './change-feed.js';
 import { InstallationSettings } from './installation-settings.js';
 import { Notices } from './notices.js';
@@ -27,9 +29,20 @@ export class DatabaseModule {
           inject: [PrismaService, Notices],
         },
         AuditLog,
+        AuditSearch,
+        AuditChain,
         InstallationSettings,
       ],
-      exports: [PrismaService, QuestionPool, ChangeFeed, Notices, AuditLog, InstallationSettings],
+      exports: [
+        PrismaService,
+        QuestionPool,
+        ChangeFeed,
+        Notices,
+        AuditLog,
+        AuditSearch,
+        AuditChain,
+        InstallationSettings,
+      ],
     };
   }
 }

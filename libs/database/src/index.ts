@@ -1,4 +1,7 @@
-export { AuditLog, type AuditWrite } from './audit-log.js';
+export { type AuditFault, AuditChain, type AuditVerification } from './audit-chain.js';
+export { auditOrigin, type AuditOrigin, onBehalfOf } from './audit-context.js';
+export { AuditLog, type AuditWrite, SYSTEM_ACTOR } from './audit-log.js';
+export { type AuditFilter, type AuditRow, AuditSearch } from './audit-search.js';
 export { ChangeFeed, type ChangeTopic } from './change-feed.js';
 export { DatabaseModule } from './database.module.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';

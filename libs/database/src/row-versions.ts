@@ -19,10 +19,17 @@ export class StaleVersionError extends Error {
  *
  * @throws StaleVersionError when the row has none of the versions; thrown inside the transaction, it takes all of it back
  */
-export async function lockRow(tx: Transaction, table: VersionedTable, id: string, seen: SeenVersions): Promise<void> {
-  // Not FOR UPDATE: rows that refer to this one are written all the same.
+export async function lockRow(
+  tx: Transaction,
+  table: VersionedTable,
+  id: string,
+  seen: SeenVersions,
+  write: 'UPDATE' | 'DELETE' = 'UPDATE',
+): Promise<void> {
+  // While a row is changed, rows that refer to it are written all the same; not while it goes.
+  const lock = Prisma.raw(write === 'UPDATE' ? 'FOR NO KEY UPDATE' : 'FOR UPDATE');
   const [row] = await tx.$queryRaw<{ version: number }[]>`
-    SELECT version FROM ${Prisma.raw(table)} WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+    SELECT version FROM ${Prisma.raw(table)} WHERE id = ${id}::uuid ${lock}`;
   if (row) checkVersion(row.version, seen);
 }
 

@@ -1,18 +1,14 @@
-import type { AuditLog } from './audit-log.js';
 import type { ChangeFeed } from './change-feed.js';
-import type { PrismaService, Transaction } from './prisma.service.js';
+import type { PrismaService } from './prisma.service.js';
 import { readSetting, writeSetting } from './settings-table.js';
+import type { SettingsChange } from './installation-settings.js';
 
-/** Settings are one for the whole installation, and the audit log names objects by their id. */
-const NO_ID = '00000000-0000-0000-0000-000000000000';
-
-/** Options of one subject, in memory. InstallationSettings changes them. */
+/** Options of one subject, in memory as the change feed has them. */
 export abstract class StoredSettings<Options extends object> {
   private options: Options;
 
   constructor(
     private readonly prisma: PrismaService,
-    private readonly audit: AuditLog,
     feed: ChangeFeed,
     readonly name: string,
     private readonly defaults: Options,
@@ -33,20 +29,15 @@ export abstract class StoredSettings<Options extends object> {
     return this.withDefaults(await readSetting(this.prisma, this.name));
   }
 
-  /** Writes a change as part of a transaction, with its audit record. Nothing is written when there is none. */
-  async write(tx: Transaction, actor: string, change: Partial<Options>): Promise<void> {
-    if (Object.keys(change).length === 0) return;
-    const before = this.withDefaults(await readSetting(tx, this.name));
-    const after = { ...before, ...change };
-    await writeSetting(tx, this.name, { ...after });
-    await this.audit.record(tx, {
-      actor,
-      action: 'settings.update',
-      objectType: 'settings',
-      objectId: NO_ID,
-      before,
-      after,
-    });
+  /** Part of one write, with whatever else it changes: see `InstallationSettings`. null: there is no change. */
+  changed(change: Partial<Options>): SettingsChange | null {
+    if (Object.keys(change).length === 0) return null;
+    return async (tx) => {
+      const before = this.withDefaults(await readSetting(tx, this.name));
+      const after = { ...before, ...change };
+      await writeSetting(tx, this.name, { ...after });
+      return { name: this.name, before, after };
+    };
   }
 
   private withDefaults(stored: unknown): Options {

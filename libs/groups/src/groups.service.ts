@@ -115,7 +115,7 @@ export class GroupsService {
   /** 'in_use' when keys belong to it, which would be left without permissions. */
   async remove(actor: string, id: string, seen: SeenVersions = null): Promise<'removed' | 'not_found' | 'in_use'> {
     const result = await this.prisma.$transaction(async (tx) => {
-      await lockRow(tx, 'groups', id, seen);
+      await lockRow(tx, 'groups', id, seen, 'DELETE');
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return 'not_found';
       if (before._count.keys > 0) return 'in_use';

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { PoolClient } from 'pg';
-import { AuditLog, PrismaService } from '@app/database';
+import { AuditLog, PrismaService, SYSTEM_ACTOR } from '@app/database';
 import { ERASED_VALUES, IS_PERSONAL } from './erased-columns.js';
 
 const ROWS_PER_BATCH_MAX = 2_000;
@@ -12,7 +12,6 @@ const DAY_MS = 86_400_000;
 const CONFIRMED_AFTER = '1 minute';
 /** What a session is called is personal itself, but until then its rows may still come from the journal of a replica that is away. */
 const SESSIONS_KNOWN_FOR = '7 days';
-const SYSTEM_ACTOR = 'system';
 
 interface Due {
   readonly id: string;

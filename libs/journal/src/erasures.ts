@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, type Prisma, PrismaService } from '@app/database';
+import { AuditLog, type Prisma, PrismaService, type Transaction } from '@app/database';
 import { newId } from '@app/runtime';
 import { ErasureJob } from './erasure-job.js';
 
@@ -12,6 +12,9 @@ export interface ErasureSubject {
   readonly id: string;
 }
 
+/** What is erased along may wait for whoever is adding to it. */
+const TRANSACTION_MS_MAX = 20_000;
+
 /** Personal data of a key, a group or a session is taken out of the request log; what was counted stays. */
 @Injectable()
 export class Erasures {
@@ -21,22 +24,29 @@ export class Erasures {
     private readonly job: ErasureJob,
   ) {}
 
-  /** Begins; all requests are meant that have begun by now, wherever their rows still are. */
-  async begin(actor: string, { kind, id: subject }: ErasureSubject): Promise<ErasureRow> {
+  /**
+   * Begins; all requests are meant that have begun by now, wherever their rows still are.
+   *
+   * @param along what else is erased, as part of the same write
+   */
+  async begin(
+    actor: string,
+    { kind, id: subject }: ErasureSubject,
+    along: (tx: Transaction) => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<ErasureRow> {
     const id = newId();
-    const row = await this.prisma.$transaction(async (tx) => {
-      // What a session is called is personal itself.
-      const after = kind === 'session' ? { subjectKind: kind } : { subjectKind: kind, subject };
-      await this.audit.record(tx, {
-        actor,
-        action: 'erasure.begin',
-        objectType: 'erasure',
-        objectId: id,
-        before: null,
-        after,
-      });
-      return tx.erasure.create({ data: { id, subjectKind: kind, subject } });
-    });
+    const row = await this.prisma.$transaction(
+      async (tx) => {
+        await along(tx);
+        const begun = await tx.erasure.create({ data: { id, subjectKind: kind, subject } });
+        // What a session is called is personal itself.
+        const after = kind === 'session' ? { subjectKind: kind } : { subjectKind: kind, subject };
+        const write = { actor, action: 'erasure.begin', objectType: 'erasure', objectId: id };
+        await this.audit.record(tx, { ...write, before: null, after });
+        return begun;
+      },
+      { timeout: TRANSACTION_MS_MAX, maxWait: TRANSACTION_MS_MAX },
+    );
     this.job.wake();
     return row;
   }

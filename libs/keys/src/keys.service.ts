@@ -145,7 +145,7 @@ export class KeysService {
   /** Takes the key away; its log rows stay. False when there is no such key. */
   async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
     const removed = await this.prisma.$transaction(async (tx) => {
-      await lockRow(tx, 'api_keys', id, seen);
+      await lockRow(tx, 'api_keys', id, seen, 'DELETE');
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       if (!before) return false;
       await tx.apiKey.delete({ where: { id } });

@@ -10,6 +10,7 @@ import {
 } from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import type { ModelRoute } from './model-catalog.js';
+import { lockModels } from './lock-models.js';
 import { NEWEST_FIRST, type PriceInput, PriceVersions } from './price-versions.js';
 
 /** A model as stored, with its upstreams and the version of its price that counts now. */
@@ -59,6 +60,7 @@ export class ModelsService {
   async create(actor: string, input: ModelInput): Promise<ModelRow | ModelRefusal> {
     const id = newId();
     const result = await this.prisma.$transaction(async (tx) => {
+      await lockModels(tx);
       const refusal = await this.refusal(tx, id, input);
       if (refusal) return refusal;
       const { name, contextWindowTokens = null } = input;
@@ -81,6 +83,7 @@ export class ModelsService {
     seen: SeenVersions = null,
   ): Promise<ModelRow | ModelRefusal | null> {
     const result = await this.prisma.$transaction(async (tx) => {
+      await lockModels(tx);
       await lockRow(tx, 'models', id, seen);
       const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return null;
@@ -111,7 +114,8 @@ export class ModelsService {
   /** False when there is no such model. */
   async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
     const removed = await this.prisma.$transaction(async (tx) => {
-      await lockRow(tx, 'models', id, seen);
+      await lockModels(tx);
+      await lockRow(tx, 'models', id, seen, 'DELETE');
       const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return false;
       await tx.model.delete({ where: { id } });
@@ -133,9 +137,9 @@ export class ModelsService {
       return { refused: 'name_taken', name };
     }
     for (const { upstreamId } of input.upstreams ?? []) {
-      if (!(await tx.upstream.findUnique({ where: { id: upstreamId } }))) {
-        return { refused: 'unknown_upstream', upstreamId };
-      }
+      // Held before anything is written: whoever deletes it waits for nothing that is held here.
+      const found = await tx.$queryRaw<unknown[]>`SELECT 1 FROM upstreams WHERE id = ${upstreamId}::uuid FOR KEY SHARE`;
+      if (found.length === 0) return { refused: 'unknown_upstream', upstreamId };
     }
     return null;
   }

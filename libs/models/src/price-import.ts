@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import { type ListedPrice, type ListNote, readListedPrice } from './listed-price.js';
+import { lockModels } from './lock-models.js';
 import type { TokenPrices } from './model-price.js';
 import { NEWEST_FIRST, type PriceInput, PriceVersions } from './price-versions.js';
 import { tiersOf } from './stored-prices.js';
@@ -86,6 +87,7 @@ export class PriceImport {
   ): Promise<PriceImportReport> {
     const report = await this.prisma.$transaction(
       async (tx) => {
+        await lockModels(tx);
         const draft: Draft = { created: [], updated: [], unchanged: [], notListed: [], leftOut: [] };
         const taken = await this.update(tx, list, options, draft);
         if (options.createsModels) await this.create(tx, list, options, draft, taken);

@@ -1,6 +1,7 @@
 import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
 import { Injectable } from '@nestjs/common';
 import { Clock, newId } from '@app/runtime';
+import { lockModels } from './lock-models.js';
 import type { TokenPrices } from './model-price.js';
 import { type PriceRow, toStoredPrices } from './stored-prices.js';
 
@@ -45,6 +46,7 @@ export class PriceVersions {
   /** null when there is no such model. */
   async add(actor: string, modelId: string, input: PriceInput): Promise<PriceRow | null> {
     const added = await this.prisma.$transaction(async (tx) => {
+      await lockModels(tx);
       if (!(await tx.model.findUnique({ where: { id: modelId } }))) return null;
       const after = await this.put(tx, modelId, input);
       const write = { actor, action: 'price.create', objectType: 'model', objectId: modelId };
@@ -58,6 +60,7 @@ export class PriceVersions {
   /** 'in_effect' when it counts, or has counted: rows were priced by it. */
   async remove(actor: string, modelId: string, id: string): Promise<'removed' | 'not_found' | 'in_effect'> {
     const result = await this.prisma.$transaction(async (tx) => {
+      await lockModels(tx);
       const before = await tx.modelPrice.findFirst({ where: { id, modelId } });
       if (!before) return 'not_found';
       if (before.effectiveFrom.getTime() <= this.clock.now()) return 'in_effect';

@@ -10,6 +10,8 @@ export interface PartitionedTable {
   readonly ahead: number;
   /** How long a row is kept at least. */
   keptDays(options: StorageOptions): number;
+  /** A function of the database that notes what a partition held, in the transaction that detaches it. */
+  readonly notedBy?: string;
 }
 
 /** Rows are added to the minutes of the last three days only, whatever their age when they come. */
@@ -28,7 +30,14 @@ export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
     keptDays: ({ usageHoursDays, requestRowsDays }) => Math.max(usageHoursDays, requestRowsDays),
   },
   { name: 'usage_minutes', by: 'starts_at', unit: 'day', ahead: 7, keptDays: () => USAGE_MINUTES_DAYS },
-  { name: 'audit_entries', by: 'at', unit: 'month', ahead: 2, keptDays: (options) => options.auditDays },
+  {
+    name: 'audit_entries',
+    by: 'at',
+    unit: 'month',
+    ahead: 2,
+    keptDays: (options) => options.auditDays,
+    notedBy: 'note_dropped_audit_entries',
+  },
 ];
 
 const DAY_MS = 86_400_000;

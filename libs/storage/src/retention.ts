@@ -69,7 +69,9 @@ export class Retention {
   private async drop(connection: PoolClient, table: PartitionedTable, partition: Partition): Promise<boolean> {
     if (partition.is_attached) {
       // Not CONCURRENTLY: PostgreSQL refuses that where there is a default partition.
-      const detach = `ALTER TABLE "${table.name}" DETACH PARTITION "${partition.name}"`;
+      // Several statements at once are one transaction.
+      const note = table.notedBy === undefined ? '' : `; SELECT ${table.notedBy}('${partition.name}')`;
+      const detach = `ALTER TABLE "${table.name}" DETACH PARTITION "${partition.name}"${note}`;
       if (!(await this.inAFreeMoment(partition.name, () => connection.query(detach)))) return false;
     }
     // Nobody else knows it any more, so that nobody waits while its files are removed.

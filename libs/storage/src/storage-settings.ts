@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, StoredSettings } from '@app/database';
+import { ChangeFeed, PrismaService, StoredSettings } from '@app/database';
 
 /** How long what is stored is kept, and what all of it may take. */
 export interface StorageOptions {
@@ -25,7 +25,7 @@ const DEFAULTS: StorageOptions = {
 /** The options for what is stored. */
 @Injectable()
 export class StorageSettings extends StoredSettings<StorageOptions> {
-  constructor(prisma: PrismaService, audit: AuditLog, feed: ChangeFeed) {
-    super(prisma, audit, feed, 'storage', DEFAULTS);
+  constructor(prisma: PrismaService, feed: ChangeFeed) {
+    super(prisma, feed, 'storage', DEFAULTS);
   }
 }

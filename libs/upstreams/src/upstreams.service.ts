@@ -139,13 +139,19 @@ export class UpstreamsService {
     return upstream;
   }
 
+  /** Its credential was used to ask it something. */
+  noteTest(actor: string, id: string, isOk: boolean): Promise<void> {
+    const write = { actor, action: 'upstream.test', objectType: 'upstream', objectId: id };
+    return this.audit.note({ ...write, after: { ok: isOk } });
+  }
+
   /** 'in_use' when models name it: without it they would be served by every upstream. */
   async remove(actor: string, id: string, seen: SeenVersions = null): Promise<'removed' | 'not_found' | 'in_use'> {
     const result = await this.prisma.$transaction(async (tx) => {
-      await lockRow(tx, 'upstreams', id, seen);
-      const before = await tx.upstream.findUnique({ where: { id }, include: { models: true } });
+      await lockRow(tx, 'upstreams', id, seen, 'DELETE');
+      const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return 'not_found';
-      if (before.models.length > 0) return 'in_use';
+      if ((await tx.modelUpstream.count({ where: { upstreamId: id } })) > 0) return 'in_use';
       await tx.upstream.delete({ where: { id } });
       await this.record(tx, actor, 'upstream.delete', before, null);
       return 'removed';

@@ -7,6 +7,7 @@ import { RuntimeModule } from '@app/runtime';
 import { StorageModule } from '@app/storage';
 import { UsageModule } from '@app/usage';
 import { AlertsController } from './alerts.controller.js';
+import { AuditController } from './audit.controller.js';
 import { BalancesController } from './balances.controller.js';
 import { CacheHealthController } from './cache-health.controller.js';
 import { ErasuresController } from './erasures.controller.js';
@@ -65,6 +66,7 @@ import { WebhooksController } from './webhooks.controller.js';
     StatusController,
     ReconciliationController,
     ErasuresController,
+    AuditController,
     AlertsController,
     WebhooksController,
   ],

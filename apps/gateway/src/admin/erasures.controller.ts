@@ -24,9 +24,17 @@ export class ErasuresController {
   async begin(@Actor() actor: string, @Body({ schema: BeginErasure }) body: BeginErasure): Promise<Erasure> {
     const subject = subjectOf(body);
     // First: bodies of a session are found by its rows, which will not know its name any more.
-    if (subject.kind === 'session') await this.bodies.eraseSession(subject.id);
-    else await this.bodies.erase(actor, { kind: subject.kind, id: subject.id });
-    return toErasure(await this.erasures.begin(actor, subject));
+    if (subject.kind === 'session') {
+      await this.bodies.eraseSession(subject.id);
+      return toErasure(await this.erasures.begin(actor, subject));
+    }
+    const { kind, id } = subject;
+    let until = new Date(0);
+    const begun = await this.erasures.begin(actor, subject, async (tx) => {
+      until = await this.bodies.begin(tx, { kind, id });
+    });
+    await this.bodies.finish(kind, id, until);
+    return toErasure(begun);
   }
 
   @Get()

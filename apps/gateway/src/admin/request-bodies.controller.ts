@@ -2,9 +2,10 @@ import { Get, Param } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { BodySearch, type ReadBodies, type ReadBody } from '@app/bodies';
 import { idOf, RequestBody, toPublicId } from '@app/contract';
+import { AuditLog } from '@app/database';
 import { RequestSearch } from '@app/journal';
 import { Permit } from '../identity/permissions.js';
-import { OwnKeys } from '../identity/principal.js';
+import { Actor, OwnKeys } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
 import { BodyAbsences } from './body-absences.js';
 import { isOwn, noSuchRequest } from './requests.controller.js';
@@ -16,6 +17,7 @@ export class RequestBodiesController {
     private readonly requests: RequestSearch,
     private readonly bodies: BodySearch,
     private readonly absences: BodyAbsences,
+    private readonly audit: AuditLog,
   ) {}
 
   @Get(':id/body')
@@ -26,6 +28,7 @@ export class RequestBodiesController {
   })
   @ApiOkResponse({ standardSchema: RequestBody })
   async find(
+    @Actor() actor: string,
     @OwnKeys() ownKeys: readonly string[] | null,
     @Param('id', { schema: idOf('request') }) id: string,
   ): Promise<RequestBody> {
@@ -34,6 +37,7 @@ export class RequestBodiesController {
     const { started_at: startedAt, key_id: keyId, group_id: groupId } = row;
     const found = await this.bodies.find({ id, startedAt, keyId, groupId });
     if (typeof found === 'string') throw await this.absences.problem(found, row);
+    await this.audit.note({ actor, action: 'body.read', objectType: 'request', objectId: id, after: null });
     return toRequestBody(id, startedAt, found);
   }
 }

@@ -58,10 +58,7 @@ export class SettingsController {
       alertsDays: body.retention_alerts_days,
       diskBudgetBytes: body.disk_budget_bytes,
     });
-    await this.settings.change(seen, async (tx) => {
-      await this.compaction.write(tx, actor, compaction);
-      await this.storage.write(tx, actor, storage);
-    });
+    await this.settings.change(actor, seen, [this.compaction.changed(compaction), this.storage.changed(storage)]);
     return this.read();
   }
 }

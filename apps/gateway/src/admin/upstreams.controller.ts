@@ -107,7 +107,10 @@ export class UpstreamsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Ask the upstream for its models: is it there, does it take the credential' })
   @ApiOkResponse({ standardSchema: UpstreamProbe })
-  async test(@Param('id', { schema: idOf('upstream') }) id: string): Promise<z.infer<typeof UpstreamProbe>> {
+  async test(
+    @Actor() actor: string,
+    @Param('id', { schema: idOf('upstream') }) id: string,
+  ): Promise<z.infer<typeof UpstreamProbe>> {
     const { baseUrl, credentialSealed, httpProxySealed, demo: isDemo } = await this.existing(id);
     const authorization = credentialSealed && `Bearer ${this.credentials.open(id, credentialSealed)}`;
     const { durationMs, ...probe } = await probeUpstream({
@@ -117,6 +120,7 @@ export class UpstreamsController {
       isDemo,
       httpProxy: httpProxySealed && this.credentials.open(id, httpProxySealed),
     });
+    await this.upstreams.noteTest(actor, id, probe.ok);
     return { ...probe, duration_ms: durationMs };
   }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BodyLog } from '@app/bodies';
+import { onBehalfOf } from '@app/database';
 import { type Answering, type RequestLog, RequestRecord } from '@app/journal';
 import { errors } from '@app/protocol';
 import { type Clock, pooledMemoryOf } from '@app/runtime';
@@ -32,8 +33,9 @@ export function journalRequests(fastify: FastifyInstance, dependencies: JournalH
   fastify.decorateRequest('capture', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isControlPlane(request)) {
-      void reply.header('x-request-id', newRequestId());
-      return done();
+      const requestId = newRequestId();
+      void reply.header('x-request-id', requestId);
+      return onBehalfOf({ ip: addressOf(request), requestId }, done);
     }
     const record = openRecord(request, dependencies.clock);
     record.keeper = dependencies.log.journal;
@@ -128,14 +130,18 @@ class OpenRequest implements ConnectionWatcher, RequestInFlight {
 function openRecord(request: FastifyRequest, clock: Clock): RequestRecord {
   const { headers } = request;
   const record = new RequestRecord(clock.now(), clock.monotonic(), `${request.method} ${pathOf(request.url)}`);
-  // Node adds the interface to a link-local address (fe80::1%eth0), which no database takes.
-  record.clientIp = request.ip.split('%', 1)[0] ?? null;
+  record.clientIp = addressOf(request);
   // "codex_exec/0.169.0 (Debian …) …": the first word says which client it is.
   record.client = headers['user-agent']?.split(' ', 1)[0] ?? null;
   record.sessionId = single(headers['session-id'] ?? headers.session_id);
   record.clientRequestId = single(headers['x-client-request-id']);
   record.requestBytes = Number(headers['content-length'] ?? 0) || 0;
   return record;
+}
+
+/** Node adds the interface to a link-local address (fe80::1%eth0), which no database takes. */
+function addressOf({ ip }: FastifyRequest): string | null {
+  return ip.split('%', 1)[0] ?? null;
 }
 
 /** Nobody reads the body of a closed request; sockets that still do hold its memory themselves. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { OpenRequest } from '@app/contract';
-import { AuditLog, PrismaService } from '@app/database';
+import { AuditLog, auditOrigin, onBehalfOf, PrismaService } from '@app/database';
 import { RequestSearch } from '@app/journal';
 import { type Answers, type Inquiry, ReplicaQuestions } from './replica-questions.js';
 import { type RequestInFlight, RequestsInFlight } from './requests-in-flight.js';
@@ -31,14 +31,18 @@ export class OpenRequests {
     if (request) return this.abortHere(actor, request);
     // Its row comes with its end.
     if (await this.search.find(id)) return null;
-    const { requests } = await this.questions.ask({ asks: 'abort', id, actor }, (aborted) => aborted.length > 0);
+    const { requests } = await this.questions.ask(
+      { asks: 'abort', id, actor, origin: auditOrigin() },
+      (aborted) => aborted.length > 0,
+    );
     return requests[0] ?? null;
   }
 
   private async answer(inquiry: Inquiry): Promise<readonly OpenRequest[]> {
     if (inquiry.asks === 'list') return this.inFlight.list(inquiry.limit, inquiry.afterId);
     const request = this.inFlight.find(inquiry.id);
-    const aborted = request ? await this.abortHere(inquiry.actor, request) : null;
+    const { actor, origin } = inquiry;
+    const aborted = request ? await onBehalfOf(origin, () => this.abortHere(actor, request)) : null;
     return aborted ? [aborted] : [];
   }
 

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { OpenRequest } from '@app/contract';
-import { Notices } from '@app/database';
+import { type AuditOrigin, Notices } from '@app/database';
 import { newId } from '@app/runtime';
 
 const QUESTIONS = 'tollgate_questions';
@@ -13,7 +13,7 @@ const ANSWER_BYTES_MAX = 7_500;
 /** What is asked: which requests are open, or that one of them be ended. */
 export type Inquiry =
   | { readonly asks: 'list'; readonly limit: number; readonly afterId: string | null }
-  | { readonly asks: 'abort'; readonly id: string; readonly actor: string };
+  | { readonly asks: 'abort'; readonly id: string; readonly actor: string; readonly origin: AuditOrigin | null };
 
 /** A question to all other replicas. */
 interface Question {
