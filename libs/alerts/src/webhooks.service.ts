@@ -16,6 +16,7 @@ export interface WebhookInput {
   /** Empty: all. */
   types: AlertType[];
   enabled: boolean;
+  managedBy?: 'config';
 }
 
 /** A webhook together with its secret, which is told this once. */
@@ -58,10 +59,14 @@ export class WebhooksService {
     });
   }
 
-  async create(actor: string, input: WebhookInput): Promise<IssuedWebhookRow> {
+  async create(
+    actor: string,
+    input: WebhookInput,
+    secret = WebhookSecrets.make(),
+    within: Transaction | null = null,
+  ): Promise<IssuedWebhookRow> {
     const id = newId();
-    const secret = WebhookSecrets.make();
-    const webhook = await this.prisma.$transaction(async (tx) => {
+    const webhook = await this.write(within, async (tx) => {
       const created = await tx.webhook.create({ data: { id, ...input, ...this.sealed(id, secret) } });
       await this.record(tx, actor, 'webhook.create', null, created);
       return created;
@@ -70,8 +75,13 @@ export class WebhooksService {
   }
 
   /** null when there is none. What waits for a webhook that is switched off is given up. */
-  async update(actor: string, id: string, input: Partial<WebhookInput>): Promise<WebhookRow | null> {
-    return this.prisma.$transaction(async (tx) => {
+  async update(
+    actor: string,
+    id: string,
+    input: Partial<WebhookInput>,
+    within: Transaction | null = null,
+  ): Promise<WebhookRow | null> {
+    return this.write(within, async (tx) => {
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return null;
       const data = input.enabled === undefined ? input : { ...input, disabledReason: null };
@@ -83,9 +93,14 @@ export class WebhooksService {
   }
 
   /** A new secret; deliveries carry the signature of the old one, too, for the overlap. null when there is no such webhook. */
-  async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedWebhookRow | null> {
-    const secret = WebhookSecrets.make();
-    const webhook = await this.prisma.$transaction(async (tx) => {
+  async rotate(
+    actor: string,
+    id: string,
+    overlapSeconds: number,
+    secret = WebhookSecrets.make(),
+    within: Transaction | null = null,
+  ): Promise<IssuedWebhookRow | null> {
+    const webhook = await this.write(within, async (tx) => {
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return null;
       const overlap = {
@@ -100,8 +115,8 @@ export class WebhooksService {
   }
 
   /** Its deliveries go with it. false when there is none. */
-  async remove(actor: string, id: string): Promise<boolean> {
-    return this.prisma.$transaction(async (tx) => {
+  async remove(actor: string, id: string, within: Transaction | null = null): Promise<boolean> {
+    return this.write(within, async (tx) => {
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return false;
       await tx.webhook.delete({ where: { id } });
@@ -140,6 +155,11 @@ export class WebhooksService {
     if (!isThere) return null;
     await this.deliverer.attempt(claimed);
     return this.prisma.webhookDelivery.findUnique({ where: { id: claimed.id }, include: { alert: true } });
+  }
+
+  /** Nothing of webhooks is kept in memory: a write is in force when it is committed. */
+  private write<T>(within: Transaction | null, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return within ? work(within) : this.prisma.$transaction(work);
   }
 
   private sealed(id: string, secret: string) {

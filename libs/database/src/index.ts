@@ -7,5 +7,6 @@ export { applyMigrations } from './migrations.js';
 export { Notices } from './notices.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
 export { QuestionGivenUp, type QuestionOptions, QuestionPool } from './question-pool.js';
+export { runWrite } from './run-write.js';
 export { readSetting, writeSetting } from './settings-table.js';
 export { StoredSettings } from './stored-settings.js';

@@ -1,6 +1,7 @@
 import type { AuditLog } from './audit-log.js';
 import type { ChangeFeed } from './change-feed.js';
-import type { PrismaService } from './prisma.service.js';
+import type { PrismaService, Transaction } from './prisma.service.js';
+import { runWrite } from './run-write.js';
 import { readSetting, writeSetting } from './settings-table.js';
 
 /** Settings are one for the whole installation, and the audit log names objects by their id. */
@@ -29,13 +30,13 @@ export abstract class StoredSettings<Options extends object> {
   }
 
   /** As the database has them, for what cannot be undone. */
-  async read(): Promise<Options> {
-    return this.withDefaults(await readSetting(this.prisma, this.name));
+  async read(db: PrismaService | Transaction = this.prisma): Promise<Options> {
+    return this.withDefaults(await readSetting(db, this.name));
   }
 
-  async update(actor: string, change: Partial<Options>): Promise<void> {
-    await this.prisma.$transaction(async (tx) => {
-      const before = this.withDefaults(await readSetting(tx, this.name));
+  async update(actor: string, change: Partial<Options>, within: Transaction | null = null): Promise<void> {
+    await runWrite(this.prisma, this.feed, within, async (tx) => {
+      const before = await this.read(tx);
       const after = { ...before, ...change };
       await writeSetting(tx, this.name, { ...after });
       await this.audit.record(tx, {
@@ -47,7 +48,6 @@ export abstract class StoredSettings<Options extends object> {
         after,
       });
     });
-    await this.feed.refresh();
   }
 
   private withDefaults(stored: unknown): Options {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, Prisma, PrismaService, type Transaction } from '@app/database';
+import { AuditLog, ChangeFeed, Prisma, PrismaService, runWrite, type Transaction } from '@app/database';
 import { Clock, newId } from '@app/runtime';
 import { checkSecret, makeSecret } from './key-secret.js';
 
@@ -19,6 +19,7 @@ export interface KeyInput {
   budgetNanoUsd?: bigint | null;
   softThresholdPercent?: number | null;
   bodyPolicy?: Prisma.InputJsonObject | typeof Prisma.DbNull;
+  managedBy?: 'config';
 }
 
 /** A key with the secret that is told once. */
@@ -66,9 +67,14 @@ export class KeysService {
   }
 
   /** null when the group does not exist. */
-  async issue(actor: string, input: KeyInput, secret = makeSecret()): Promise<IssuedKey | null> {
+  async issue(
+    actor: string,
+    input: KeyInput,
+    secret = makeSecret(),
+    within: Transaction | null = null,
+  ): Promise<IssuedKey | null> {
     const id = newId();
-    const key = await this.prisma.$transaction(async (tx) => {
+    const key = await runWrite(this.prisma, this.feed, within, async (tx) => {
       const group = await tx.group.findUnique({ where: { id: input.groupId } });
       if (!group) return null;
       const created = await tx.apiKey.create({
@@ -78,13 +84,17 @@ export class KeysService {
       await this.record(tx, actor, 'key.create', null, created);
       return created;
     });
-    await this.feed.refresh();
     return key && { key, secret };
   }
 
   /** null when the key, or the group that it should move to, does not exist. */
-  update(actor: string, id: string, { models, ...data }: Partial<KeyInput>): Promise<KeyRow | null> {
-    return this.change(actor, id, 'key.update', async (tx) => {
+  update(
+    actor: string,
+    id: string,
+    { models, ...data }: Partial<KeyInput>,
+    within: Transaction | null = null,
+  ): Promise<KeyRow | null> {
+    return this.change({ actor, id, action: 'key.update', within }, async (tx) => {
       if (data.groupId && !(await tx.group.findUnique({ where: { id: data.groupId } }))) return null;
       return { ...data, ...(models ? { models: [...models] } : {}) };
     });
@@ -94,11 +104,16 @@ export class KeysService {
    * A new secret; the one until now stays valid for `overlapSeconds`. 'conflict' when the key is revoked, or somebody else
    * has rotated it meanwhile: each secret that is handed out works.
    */
-  async rotate(actor: string, id: string, overlapSeconds: number): Promise<IssuedKey | 'not_found' | 'conflict'> {
-    const seen = await this.find(id);
+  async rotate(
+    actor: string,
+    id: string,
+    overlapSeconds: number,
+    secret = makeSecret(),
+    within: Transaction | null = null,
+  ): Promise<IssuedKey | 'not_found' | 'conflict'> {
+    const seen = await (within ?? this.prisma).apiKey.findUnique({ where: { id } });
     if (!seen) return 'not_found';
-    const secret = makeSecret();
-    const key = await this.change(actor, id, 'key.rotate', (_, before) => {
+    const key = await this.change({ actor, id, action: 'key.rotate', within }, (_, before) => {
       if (before.revokedAt || !Buffer.from(before.secretHash).equals(seen.secretHash)) return null;
       return {
         ...stored(secret),
@@ -111,34 +126,30 @@ export class KeysService {
 
   /** Refuses the key from now on. Revoking twice is no error. */
   revoke(actor: string, id: string): Promise<KeyRow | null> {
-    return this.change(actor, id, 'key.revoke', (_, before) => ({
+    return this.change({ actor, id, action: 'key.revoke', within: null }, (_, before) => ({
       revokedAt: before.revokedAt ?? new Date(this.clock.now()),
     }));
   }
 
   /** Takes the key away; its log rows stay. False when there is no such key. */
-  async remove(actor: string, id: string): Promise<boolean> {
-    const removed = await this.prisma.$transaction(async (tx) => {
+  async remove(actor: string, id: string, within: Transaction | null = null): Promise<boolean> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       if (!before) return false;
       await tx.apiKey.delete({ where: { id } });
       await this.record(tx, actor, 'key.delete', before, null);
       return true;
     });
-    await this.feed.refresh();
-    return removed;
   }
 
   private async change(
-    actor: string,
-    id: string,
-    action: string,
+    { actor, id, action, within }: { actor: string; id: string; action: string; within: Transaction | null },
     decide: (
       tx: Transaction,
       before: KeyRow,
     ) => Prisma.ApiKeyUncheckedUpdateInput | null | Promise<Prisma.ApiKeyUncheckedUpdateInput | null>,
   ): Promise<KeyRow | null> {
-    const key = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id}::uuid FOR UPDATE`;
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       const data = before && (await decide(tx, before));
@@ -147,8 +158,6 @@ export class KeysService {
       await this.record(tx, actor, action, before, after);
       return after;
     });
-    await this.feed.refresh();
-    return key;
   }
 
   private record(

@@ -1,4 +1,4 @@
-import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import { AuditLog, ChangeFeed, PrismaService, type Prisma, runWrite, type Transaction } from '@app/database';
 import { Injectable } from '@nestjs/common';
 import { Clock, newId } from '@app/runtime';
 import type { TokenPrices } from './model-price.js';
@@ -43,21 +43,29 @@ export class PriceVersions {
   }
 
   /** null when there is no such model. */
-  async add(actor: string, modelId: string, input: PriceInput): Promise<PriceRow | null> {
-    const added = await this.prisma.$transaction(async (tx) => {
+  async add(
+    actor: string,
+    modelId: string,
+    input: PriceInput,
+    within: Transaction | null = null,
+  ): Promise<PriceRow | null> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       if (!(await tx.model.findUnique({ where: { id: modelId } }))) return null;
       const after = await this.put(tx, modelId, input);
       const write = { actor, action: 'price.create', objectType: 'model', objectId: modelId };
       await this.audit.record(tx, { ...write, before: null, after });
       return after;
     });
-    await this.feed.refresh();
-    return added;
   }
 
   /** 'in_effect' when it counts, or has counted: rows were priced by it. */
-  async remove(actor: string, modelId: string, id: string): Promise<'removed' | 'not_found' | 'in_effect'> {
-    const result = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    modelId: string,
+    id: string,
+    within: Transaction | null = null,
+  ): Promise<'removed' | 'not_found' | 'in_effect'> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const before = await tx.modelPrice.findFirst({ where: { id, modelId } });
       if (!before) return 'not_found';
       if (before.effectiveFrom.getTime() <= this.clock.now()) return 'in_effect';
@@ -66,8 +74,6 @@ export class PriceVersions {
       await this.audit.record(tx, { ...write, before, after: null });
       return 'removed';
     });
-    await this.feed.refresh();
-    return result;
   }
 
   /** Adds a version as part of another write. @param input null: from now on the model has no price */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import { AuditLog, ChangeFeed, PrismaService, type Prisma, runWrite, type Transaction } from '@app/database';
 import { newId } from '@app/runtime';
 import { UpstreamCredentials } from './upstream-credentials.js';
 import type { CompactionMode, StreamMode, UpstreamKind } from './upstream.js';
@@ -32,6 +32,7 @@ export interface UpstreamInput {
   coolDownSecondsMax?: number;
   probeIntervalSeconds?: number | null;
   compaction?: CompactionMode;
+  managedBy?: 'config';
 }
 
 /** undefined in each: as it is. */
@@ -64,16 +65,18 @@ export class UpstreamsService {
     return this.prisma.upstream.findUnique({ where: { id } });
   }
 
-  async create(actor: string, { credential, extraHeaders, httpProxy, ...data }: UpstreamInput): Promise<UpstreamRow> {
+  async create(
+    actor: string,
+    { credential, extraHeaders, httpProxy, ...data }: UpstreamInput,
+    within: Transaction | null = null,
+  ): Promise<UpstreamRow> {
     const id = newId();
     const secrets = { credential, extraHeaders, httpProxy };
-    const upstream = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const created = await tx.upstream.create({ data: { id, ...data, ...this.sealed(id, secrets) } });
       await this.record(tx, actor, 'upstream.create', null, created);
       return created;
     });
-    await this.feed.refresh();
-    return upstream;
   }
 
   /**
@@ -85,8 +88,9 @@ export class UpstreamsService {
     actor: string,
     id: string,
     { credential, extraHeaders, httpProxy, ...data }: Partial<UpstreamInput>,
+    within: Transaction | null = null,
   ): Promise<UpstreamRow | null> {
-    const upstream = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return null;
       const isCleared = isMoved(before, data.baseUrl, httpProxy) && !before.demo;
@@ -99,8 +103,6 @@ export class UpstreamsService {
       await this.record(tx, actor, 'upstream.update', before, after);
       return after;
     });
-    await this.feed.refresh();
-    return upstream;
   }
 
   /** Takes an upstream out of use, or back into it with a clean record, on all replicas. null when there is none. */
@@ -121,8 +123,12 @@ export class UpstreamsService {
   }
 
   /** 'in_use' when models name it: without it they would be served by every upstream. */
-  async remove(actor: string, id: string): Promise<'removed' | 'not_found' | 'in_use'> {
-    const result = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    id: string,
+    within: Transaction | null = null,
+  ): Promise<'removed' | 'not_found' | 'in_use'> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const before = await tx.upstream.findUnique({ where: { id }, include: { models: true } });
       if (!before) return 'not_found';
       if (before.models.length > 0) return 'in_use';
@@ -130,8 +136,6 @@ export class UpstreamsService {
       await this.record(tx, actor, 'upstream.delete', before, null);
       return 'removed';
     });
-    await this.feed.refresh();
-    return result;
   }
 
   /** Only what is given is written. */

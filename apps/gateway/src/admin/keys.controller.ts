@@ -1,7 +1,6 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import {
-  BodyPolicy,
   CreateKey,
   idOf,
   IssuedKey,
@@ -10,18 +9,15 @@ import {
   ListKeysQuery,
   type Page,
   RotateKey,
-  toPublicId,
   UpdateKey,
 } from '@app/contract';
-import { Prisma } from '@app/database';
-import { type KeyInput, type KeyRow, KeysService, keyStatus } from '@app/keys';
+import { type KeyRow, KeysService } from '@app/keys';
 import { Clock } from '@app/runtime';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
-import { given } from './given.js';
-import { toLimitColumns, shownLimits } from './limit-fields.js';
+import { toKey, toKeyChange, toKeyInput } from './key-fields.js';
 import { page, pageRequest } from './page.js';
 
 @AdminController('keys')
@@ -37,7 +33,7 @@ export class KeysController {
   @ApiOkResponse({ standardSchema: KeyList })
   async list(@Query({ schema: ListKeysQuery }) query: ListKeysQuery): Promise<Page<Key>> {
     const rows = await this.keys.list({ ...pageRequest(query, 'key'), groupId: query.group ?? null });
-    return page(rows, query.limit, 'key', (row) => this.toKey(row));
+    return page(rows, query.limit, 'key', (row) => toKey(row, this.clock.now()));
   }
 
   @Post()
@@ -45,18 +41,9 @@ export class KeysController {
   @ApiOperation({ summary: 'Issue a key; its secret is told this once' })
   @ApiCreatedResponse({ standardSchema: IssuedKey })
   async create(@Actor() actor: string, @Body({ schema: CreateKey }) body: CreateKey): Promise<IssuedKey> {
-    const { name, owner, group_id: groupId, models, expires_at: expiresAt } = body;
-    const issued = await this.keys.issue(actor, {
-      name,
-      owner,
-      ...toLimitColumns(body),
-      groupId,
-      models: models ?? [],
-      expiresAt: expiresAt === null ? null : new Date(expiresAt),
-      bodyPolicy: toStoredPolicy(body.body_policy),
-    });
+    const issued = await this.keys.issue(actor, toKeyInput(body));
     if (!issued) throw unknownGroup();
-    return { ...this.toKey(issued.key), secret: issued.secret };
+    return { ...toKey(issued.key, this.clock.now()), secret: issued.secret };
   }
 
   @Get(':id')
@@ -64,7 +51,7 @@ export class KeysController {
   @ApiOperation({ summary: 'Read a key' })
   @ApiOkResponse({ standardSchema: Key })
   async find(@Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
-    return this.toKey(await this.existing(id));
+    return toKey(await this.existing(id), this.clock.now());
   }
 
   @Patch(':id')
@@ -77,9 +64,9 @@ export class KeysController {
     @Body({ schema: UpdateKey }) body: UpdateKey,
   ): Promise<Key> {
     await this.existing(id);
-    const key = await this.keys.update(actor, id, changesOf(body));
+    const key = await this.keys.update(actor, id, toKeyChange(body));
     if (!key) throw unknownGroup();
-    return this.toKey(key);
+    return toKey(key, this.clock.now());
   }
 
   @Post(':id/rotate')
@@ -97,7 +84,7 @@ export class KeysController {
     if (issued === 'conflict') {
       throw AdminProblem.conflict('The key is revoked, or somebody else has just rotated it. Read it again.');
     }
-    return { ...this.toKey(issued.key), secret: issued.secret };
+    return { ...toKey(issued.key, this.clock.now()), secret: issued.secret };
   }
 
   @Post(':id/revoke')
@@ -108,7 +95,7 @@ export class KeysController {
   async revoke(@Actor() actor: string, @Param('id', { schema: idOf('key') }) id: string): Promise<Key> {
     const key = await this.keys.revoke(actor, id);
     if (!key) throw AdminProblem.notFound('key');
-    return this.toKey(key);
+    return toKey(key, this.clock.now());
   }
 
   @Delete(':id')
@@ -125,44 +112,6 @@ export class KeysController {
     if (!key) throw AdminProblem.notFound('key');
     return key;
   }
-
-  private toKey(row: KeyRow): Key {
-    return {
-      id: toPublicId('key', row.id),
-      name: row.name,
-      group_id: toPublicId('group', row.groupId),
-      group_name: row.group.name,
-      owner: row.owner,
-      models: row.models.length > 0 ? row.models : null,
-      body_policy: row.bodyPolicy === null ? null : BodyPolicy.parse(row.bodyPolicy),
-      ...shownLimits(row),
-      prefix: row.prefix,
-      last4: row.last4,
-      status: keyStatus(row, this.clock.now()),
-      previous_secret_expires_at: row.previousSecretExpiresAt?.toISOString() ?? null,
-      expires_at: row.expiresAt?.toISOString() ?? null,
-      revoked_at: row.revokedAt?.toISOString() ?? null,
-      last_used_at: row.lastUsedAt?.toISOString() ?? null,
-      created_at: row.createdAt.toISOString(),
-      updated_at: row.updatedAt.toISOString(),
-    };
-  }
-}
-
-function changesOf(update: UpdateKey): Partial<KeyInput> {
-  const { group_id, models, expires_at, name, owner, body_policy, ...limits } = update;
-  return {
-    ...given({ name, owner }),
-    ...toLimitColumns(limits),
-    ...(group_id === undefined ? {} : { groupId: group_id }),
-    ...(models === undefined ? {} : { models: models ?? [] }),
-    ...(body_policy === undefined ? {} : { bodyPolicy: toStoredPolicy(body_policy) }),
-    ...(expires_at === undefined ? {} : { expiresAt: expires_at === null ? null : new Date(expires_at) }),
-  };
-}
-
-function toStoredPolicy(policy: BodyPolicy | null) {
-  return policy ?? Prisma.DbNull;
 }
 
 function unknownGroup(): AdminProblem {

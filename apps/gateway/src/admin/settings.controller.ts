@@ -6,7 +6,7 @@ import { StorageSettings } from '@app/storage';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminController } from './admin.decorators.js';
-import { given } from './given.js';
+import { shownOptions, toOptions } from './setting-fields.js';
 
 @AdminController('settings')
 export class SettingsController {
@@ -20,17 +20,9 @@ export class SettingsController {
   @ApiOperation({ summary: 'Read the settings of this installation' })
   @ApiOkResponse({ standardSchema: Settings })
   read(): Settings {
-    const kept = this.storage.current;
     return {
-      compaction_instruction: this.compaction.current.instruction,
+      ...shownOptions(this.compaction.current, this.storage.current),
       compaction_instruction_in_force: this.compaction.instruction,
-      compaction_max_age_days: this.compaction.current.maxAgeDays,
-      retention_request_rows_days: kept.requestRowsDays,
-      retention_request_bodies_days: kept.requestBodiesDays,
-      retention_usage_hours_days: kept.usageHoursDays,
-      retention_audit_days: kept.auditDays,
-      retention_alerts_days: kept.alertsDays,
-      disk_budget_bytes: kept.diskBudgetBytes,
     };
   }
 
@@ -39,15 +31,7 @@ export class SettingsController {
   @ApiOperation({ summary: 'Change settings; in force at once' })
   @ApiOkResponse({ standardSchema: Settings })
   async update(@Actor() actor: string, @Body({ schema: UpdateSettings }) body: UpdateSettings): Promise<Settings> {
-    const compaction = given({ instruction: body.compaction_instruction, maxAgeDays: body.compaction_max_age_days });
-    const storage = given({
-      requestRowsDays: body.retention_request_rows_days,
-      requestBodiesDays: body.retention_request_bodies_days,
-      usageHoursDays: body.retention_usage_hours_days,
-      auditDays: body.retention_audit_days,
-      alertsDays: body.retention_alerts_days,
-      diskBudgetBytes: body.disk_budget_bytes,
-    });
+    const { compaction, storage } = toOptions(body);
     if (Object.keys(compaction).length > 0) await this.compaction.update(actor, compaction);
     if (Object.keys(storage).length > 0) await this.storage.update(actor, storage);
     return this.read();

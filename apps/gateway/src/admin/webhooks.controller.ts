@@ -136,13 +136,15 @@ export class WebhooksController {
   }
 }
 
-function toWebhook(row: WebhookRow): Webhook {
+/** A webhook as the API shows it. */
+export function toWebhook(row: WebhookRow): Webhook {
   return {
     id: toPublicId('webhook', row.id),
     name: row.name,
     url: row.url,
     types: row.types,
     enabled: row.enabled,
+    managed_by: row.managedBy as Webhook['managed_by'],
     disabled_reason: row.disabledReason,
     secret_fingerprint: row.secretFingerprint,
     previous_secret_expires_at: row.previousSecretExpiresAt?.toISOString() ?? null,
