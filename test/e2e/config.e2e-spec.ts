@@ -1,0 +1,253 @@
+import { parseConfigFile } from '../../libs/config-file/src/index.js';
+import {
+  type ConfigApplied,
+  type ConfigDiff,
+  type Group,
+  type Key,
+  type Model,
+  type Page,
+  type Problem,
+  type Upstream,
+} from '../../libs/contract/src/index.js';
+import { makeSecret } from '../../libs/keys/src/key-secret.js';
+import type { AdminAnswer } from '../support/admin-client.js';
+import { ADMIN_TOKEN, TestGateway } from '../support/gateway.js';
+import { call, callBody } from '../support/responses-client.js';
+import { fillGateway, SECRETS } from '../support/used-gateway.js';
+
+let used: TestGateway;
+let empty: TestGateway;
+
+beforeAll(async () => {
+  [used, empty] = await Promise.all([TestGateway.start(), TestGateway.start()]);
+  await fillGateway(used.admin);
+});
+afterAll(async () => {
+  await Promise.all([used.stop(), empty.stop()]);
+});
+
+const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
+const ENV = { ...SECRETS, TOLLGATE_WEBHOOK_ON_CALL_SECRET: WEBHOOK_SECRET };
+
+async function yamlOf(gateway: TestGateway, query = 'format=yaml'): Promise<string> {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  return (await fetch(`${gateway.url}/admin/v1/config?${query}`, { headers })).text();
+}
+
+const priceOf = async (gateway: TestGateway, name: string) =>
+  (await objectsOf<Model>(gateway, '/models')).find((model) => model.name === name)?.prices?.input_per_million_usd;
+const namesOf = async (gateway: TestGateway, path: string) =>
+  (await objectsOf<{ name: string }>(gateway, path)).map(({ name }) => name).toSorted();
+
+async function objectsOf<T>(gateway: TestGateway, path: string): Promise<T[]> {
+  return ((await gateway.admin.get(`${path}?limit=200`)).body as Page<T>).data;
+}
+
+/** Who did what, in order. */
+async function entriesOf(gateway: TestGateway): Promise<string[]> {
+  const rows = await gateway.database.query<{ entry: string }>(
+    `SELECT actor || ' ' || action AS entry FROM audit_entries ORDER BY at, id`,
+  );
+  return rows.map(({ entry }) => entry);
+}
+
+const documentOf = (text: string, env: Record<string, string> = ENV) => parseConfigFile('test.yaml', text, env).value;
+const post = (gateway: TestGateway, action: string, text: string) =>
+  gateway.admin.post(`/config/${action}`, documentOf(text));
+const changed = ({ body }: AdminAnswer) =>
+  (body as ConfigDiff).data
+    .filter(({ action }) => action !== 'none')
+    .map(({ action, kind, name }) => `${action} ${kind} ${name}`);
+
+/** Everything that a file could change, and how much was noted of it. */
+async function stateOf(gateway: TestGateway): Promise<unknown> {
+  const tables = [
+    'upstreams',
+    'models',
+    'model_upstreams',
+    'model_prices',
+    'groups',
+    'group_models',
+    'api_keys',
+    'webhooks',
+  ];
+  const dumps = tables.map(
+    (table) => `(SELECT coalesce(json_agg(t ORDER BY t::text), '[]')::text FROM ${table} t) AS ${table}`,
+  );
+  return gateway.database.query(
+    `SELECT ${dumps.join(', ')}, (SELECT count(*) FROM audit_entries) AS entries,
+       (SELECT json_agg(s ORDER BY name)::text FROM settings s) AS settings`,
+  );
+}
+
+describe('an export', () => {
+  it('applied to an empty gateway is exported there byte by byte, and never holds a secret', async () => {
+    const text = await yamlOf(used);
+    for (const secret of [...Object.values(SECRETS), 'proxy-password', 'sk-tg-']) expect(text).not.toContain(secret);
+    const applied = await post(empty, 'apply', text);
+    expect(applied.status).toBe(200);
+    const { issued } = applied.body as ConfigApplied;
+    expect(issued.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['key ann', 'key bob']);
+    expect(await yamlOf(empty)).toBe(text);
+    const [, bob] = issued;
+    // Its group may not use the model, but the key is known.
+    expect((await call(empty.url, callBody('hi', { model: 'other' }), { secret: bob?.secret ?? '' })).status).toBe(403);
+  });
+
+  it('is applied to where it comes from without any of its secrets, when they are kept', async () => {
+    const text = await yamlOf(used, 'format=yaml&secrets=keep');
+    const before = await stateOf(used);
+    const diff = await used.admin.post('/config/diff', documentOf(text, {}));
+    const marks = (diff.body as ConfigDiff).data.flatMap(({ changes }) => changes);
+    // Nothing but that the file looks after it from now on.
+    expect(new Set(marks.map(({ path }) => path))).toEqual(new Set(['managed_by']));
+    expect(await stateOf(used)).toEqual(before);
+  });
+
+  it('is JSON unless YAML is asked for, by either of two ways', async () => {
+    const json = await used.admin.get('/config');
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, accept: 'application/yaml' };
+    const yaml = await fetch(`${used.url}/admin/v1/config`, { headers });
+    expect(json.headers.get('content-type')).toContain('application/json');
+    expect(yaml.headers.get('content-type')).toContain('application/yaml');
+    const text = await yaml.text();
+    expect(text).toBe(await yamlOf(used));
+    expect(documentOf(text)).toEqual(documentOf(JSON.stringify(json.body)));
+  });
+
+  it('is refused while names do not tell keys apart, and says which', async () => {
+    const { id } = await empty.admin.create<Group>('/groups', { name: 'twins' });
+    const keys = [];
+    for (let i = 0; i < 2; i++) keys.push(await empty.admin.create<Key>('/keys', { name: 'twin', group_id: id }));
+    const answer = await empty.admin.get('/config');
+    expect(answer.status).toBe(409);
+    expect((answer.body as Problem).detail).toContain('twin');
+    for (const key of keys) await empty.admin.delete(`/keys/${key.id}`);
+    await empty.admin.delete(`/groups/${id}`);
+  });
+});
+
+describe('a configuration that is applied', () => {
+  it('changes what diff said, says who did it, and changes nothing the second time', async () => {
+    const text = (await yamlOf(used))
+      .replace('priority: 10', 'priority: 11')
+      .replace('limit: "20"', 'limit: "25.50"')
+      .replace('  - name: plain', '  - name: plain\n  - name: new group')
+      .replace('name: bob\n    group:', 'name: bob\n    owner: bob@example.com\n    group:')
+      .replace(
+        '  - name: unpriced\n    prices: null',
+        '  - name: unpriced\n    prices: { input_per_million_usd: "1", output_per_million_usd: "2" }',
+      )
+      .replace('retention_request_rows_days: 100', 'retention_request_rows_days: 101');
+    const diff = await post(empty, 'diff', text);
+    expect((diff.body as ConfigDiff).has_changes).toBe(true);
+    expect(changed(diff)).toEqual([
+      'update upstream first provider',
+      'update model unpriced',
+      'update group Entwickler: "Ä" #1',
+      'create group new group',
+      'update key bob',
+      'update settings settings',
+    ]);
+    const windows = (diff.body as ConfigDiff).data.find(({ name }) => name.startsWith('Entwickler'))?.changes;
+    expect(windows).toEqual([{ path: 'windows.0.limit', before: '20', after: '25.5' }]);
+
+    const entries = await entriesOf(empty);
+    const applied = await post(empty, 'apply', text);
+    expect((applied.body as ConfigApplied).data).toEqual((diff.body as ConfigDiff).data);
+    expect((await entriesOf(empty)).slice(entries.length)).toEqual([
+      'admin_token upstream.update',
+      'admin_token model.update',
+      'admin_token group.update',
+      'admin_token group.create',
+      'admin_token key.update',
+      'admin_token settings.update',
+    ]);
+    const before = await stateOf(empty);
+    const again = await post(empty, 'apply', text);
+    expect(again.body).toMatchObject({ has_changes: false, issued: [] });
+    expect(await stateOf(empty)).toEqual(before);
+  });
+
+  it('takes a key with its secret, which works at once, and another one later, beside which the old one works on', async () => {
+    const [first, second] = [makeSecret(), makeSecret()];
+    const text = 'version: 1\ngroups: [{ name: teams }]\nkeys: [{ name: carried, group: teams, secret: "${KEY}" }]';
+    const statusOf = async (secret: string) =>
+      (await call(empty.url, callBody('hi', { model: 'other' }), { secret })).status;
+    for (const secret of [first, second]) {
+      const document = documentOf(text, { KEY: secret });
+      const { body } = await empty.admin.post('/config/apply', document);
+      expect((body as ConfigApplied).issued).toEqual([]);
+      expect((body as ConfigApplied).has_changes).toBe(true);
+      expect(JSON.stringify(body)).not.toContain(secret);
+      expect(await statusOf(secret)).toBe(403);
+      expect((await empty.admin.post('/config/diff', document)).body).toMatchObject({ has_changes: false });
+    }
+    expect(await statusOf(first)).toBe(403);
+    expect(await statusOf(makeSecret())).toBe(401);
+  });
+
+  it('leaves alone what it does not name, and deletes it when asked to, if it came from a file', async () => {
+    await empty.admin.create('/groups', { name: 'by hand' });
+    const nothing = 'version: 1\ngroups: [{ name: kept }]';
+    await post(empty, 'apply', nothing);
+    expect(await namesOf(empty, '/groups')).toEqual(expect.arrayContaining(['kept', 'by hand', 'plain', 'teams']));
+    const diff = await empty.admin.post('/config/diff?prune=true', documentOf(nothing));
+    expect(changed(diff)).toContain('delete key bob');
+    const applied = await empty.admin.post('/config/apply?prune=true', documentOf(nothing));
+    expect(changed(applied)).toEqual(changed(diff));
+    expect(await namesOf(empty, '/groups')).toEqual(['by hand', 'kept']);
+    expect(await namesOf(empty, '/upstreams')).toEqual([]);
+    expect(await namesOf(empty, '/models')).toEqual([]);
+    expect(await namesOf(empty, '/keys')).toEqual([]);
+    expect(await namesOf(empty, '/webhooks')).toEqual([]);
+  });
+
+  it('hands an alias from one model to another, whichever comes first', async () => {
+    const models = (first: string, second: string) =>
+      post(empty, 'apply', `version: 1\nmodels: [{ name: a, aliases: [${first}] }, { name: b, aliases: [${second}] }]`);
+    expect((await models('', 'shared')).status).toBe(200);
+    expect((await models('shared', '')).status).toBe(200);
+    expect((await models('', 'shared')).status).toBe(200);
+  });
+
+  it('goes on with a scheduled price when its time has come, and takes back one that is gone from the file', async () => {
+    const prices = (usd: string) => `input_per_million_usd: "${usd}", output_per_million_usd: "${usd}"`;
+    const version = (from: string, usd: string) => `{ effective_from: ${from}, ${prices(usd)} }`;
+    const text = (...versions: string[]) =>
+      `version: 1\nmodels: [{ name: scheduled, prices: { ${prices('1')} }, price_versions: [${versions.join(', ')}] }]`;
+    await post(empty, 'apply', text(version('2091-01-01T00:00:00Z', '3')));
+    expect(await priceOf(empty, 'scheduled')).toBe('1');
+    // As if the year were over.
+    const due = text(version('2020-01-01T00:00:00Z', '2'), version('2092-01-01T00:00:00Z', '4'));
+    await post(empty, 'apply', due);
+    expect(await priceOf(empty, 'scheduled')).toBe('2');
+    expect(await yamlOf(empty)).toContain('2092-01-01');
+    expect(await yamlOf(empty)).not.toContain('2091-01-01');
+    expect((await post(empty, 'apply', due)).body).toMatchObject({ has_changes: false });
+  });
+
+  it('does not send what it keeps to another host', async () => {
+    const upstream = (host: string, credential: string) =>
+      `version: 1\nupstreams: [{ name: kept, base_url: "http://${host}:9", credential: ${credential} }]`;
+    await post(empty, 'apply', upstream('127.0.0.1', 'sk-x'));
+    const moved = await post(empty, 'apply', upstream('127.0.0.2', 'keep'));
+    expect((moved.body as Problem).errors).toEqual([
+      { path: 'upstreams.0.credential', message: 'must be given: what is stored is not sent to another host' },
+    ]);
+    const given = await post(empty, 'apply', upstream('127.0.0.2', 'sk-x'));
+    expect(changed(given)).toEqual(['update upstream kept']);
+    const [kept] = (await objectsOf<Upstream>(empty, '/upstreams')).filter(({ name }) => name === 'kept');
+    expect(kept?.credential_fingerprint).not.toBeNull();
+  });
+
+  it('twice at once is applied twice, one after the other', async () => {
+    const documents = ['one', 'two'].map(
+      (name) => `version: 1\ngroups: [{ name: both, description: ${name} }, { name: ${name} }]`,
+    );
+    const answers = await Promise.all(documents.map((text) => post(empty, 'apply', text)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    const actions = answers.map((answer) => changed(answer)[0]).toSorted();
+    expect(actions).toEqual(['create group both', 'update group both']);
+  });
+});
