@@ -1,7 +1,11 @@
-import { parseConfigFile } from '../../libs/config-file/src/index.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigFileError, parseConfigFile } from '../../libs/config-file/src/index.js';
 import {
   type ConfigApplied,
   type ConfigDiff,
+  type ConfigDrift,
+  configJsonSchema,
   type Group,
   type Key,
   type Model,
@@ -251,3 +255,245 @@ describe('a configuration that is applied', () => {
     expect(actions).toEqual(['create group both', 'update group both']);
   });
 });
+
+describe('a file that is wrong', () => {
+  const secretOfBob = makeSecret();
+  /** Each has the line and the field that must be named; what comes before it in the file would be written first. */
+  const BAD: [what: string, text: string, line: number, problem: string | RegExp][] = [
+    ['an unknown list', 'version: 1\nplans: []', 2, 'plans is not a known field'],
+    ['an unknown field', 'version: 1\ngroups:\n  - name: g\n    budget: 1', 4, 'groups.0.budget is not a known field'],
+    [
+      'a field of the wrong type',
+      'version: 1\ngroups:\n  - name: g\n    queue_wait_ms: soon',
+      4,
+      /queue_wait_ms must be a/,
+    ],
+    ['no name', 'version: 1\ngroups:\n  - description: d', 3, 'groups.0.name is required'],
+    [
+      'a name twice',
+      'version: 1\ngroups:\n  - name: g\n  - name: h\n  - name: g',
+      5,
+      /groups.2.name must not be g a second time/,
+    ],
+    [
+      'a group that is none',
+      'version: 1\nkeys:\n  - name: k\n    group: nobody',
+      4,
+      'keys.0.group is nobody, which is no group',
+    ],
+    [
+      'an upstream that is none',
+      'version: 1\nmodels:\n  - name: m\n    upstreams:\n      - upstream: nowhere',
+      4,
+      'models.0.upstreams must not name nowhere, which is no upstream',
+    ],
+    [
+      'a variable that is not set',
+      'version: 1\nupstreams:\n  - name: u\n    base_url: http://127.0.0.1:9\n    credential: ${NOT_SET}',
+      5,
+      'upstreams.0.credential needs the variable NOT_SET, which is not set',
+    ],
+    ['an open quote', 'version: 1\ngroups:\n  - name: "g\n', 4, /is not valid YAML: Missing closing "quote/],
+    ['a tab', 'version: 1\ngroups:\n\t- name: g', 3, /is not valid YAML: Tabs are not allowed as indentation/],
+    ['a field twice', 'version: 1\ngroups:\n  - name: g\n    name: h', 4, /is not valid YAML: Map keys must be unique/],
+    [
+      'a negative price',
+      'version: 1\nmodels:\n  - name: m\n    prices:\n      output_per_million_usd: "1"\n      input_per_million_usd: "-1"',
+      6,
+      /models.0.prices.input_per_million_usd must be a decimal string/,
+    ],
+    [
+      'money that is a number',
+      'version: 1\ngroups:\n  - name: g\n    budget_usd: 20',
+      4,
+      /groups.0.budget_usd must be a string/,
+    ],
+    ['another version', 'groups: []\nversion: 2', 2, 'version must be 1'],
+    ['nothing', '', 1, /must be a/],
+    [
+      'an address that is none',
+      'version: 1\nupstreams:\n  - name: first\n    base_url: http://127.0.0.1:9\n  - base_url: ftp://x\n    name: u',
+      5,
+      /upstreams.1.base_url must be an http/,
+    ],
+    [
+      'a proxy that is none',
+      'version: 1\nupstreams:\n  - name: u\n    base_url: http://127.0.0.1:9\n    http_proxy: proxy',
+      5,
+      'upstreams.0.http_proxy must be an http:// or https:// URL',
+    ],
+    [
+      'a header of the gateway',
+      'version: 1\nupstreams:\n  - name: u\n    base_url: http://127.0.0.1:9\n    extra_headers:\n      X.Dotted: fine\n      Host: x',
+      7,
+      /upstreams.0.extra_headers.Host is set by the gateway itself/,
+    ],
+    [
+      'nothing to keep',
+      'version: 1\ngroups:\n  - name: g\nupstreams:\n  - name: u\n    base_url: http://127.0.0.1:9\n    credential: keep',
+      7,
+      /upstreams.0.credential must be given: there is nothing yet/,
+    ],
+    [
+      'a key with a typo',
+      `version: 1\ngroups: [{ name: g }]\nkeys:\n  - name: k\n    group: g\n    secret: sk-tg-${'0'.repeat(49)}`,
+      6,
+      /keys.0.secret must be a key as Tollgate makes them/,
+    ],
+    [
+      'a short secret of a webhook',
+      'version: 1\nwebhooks:\n  - name: w\n    url: http://127.0.0.1:9\n    secret: whsec_c2hvcnQ=',
+      5,
+      /webhooks.0.secret must be whsec_/,
+    ],
+    [
+      'a window of the wrong unit',
+      'version: 1\ngroups:\n  - name: g\n    windows:\n      - name: w\n        period: 5h\n        unit: usd\n        limit: 5',
+      8,
+      /groups.0.windows.0.limit must be a decimal string/,
+    ],
+    [
+      'no ceiling',
+      'version: 1\ngroups:\n  - name: g\n    unpriced_models: ceiling',
+      3,
+      /groups.0.ceiling_prices must be given/,
+    ],
+    [
+      'a setting out of bounds',
+      'version: 1\nsettings:\n  retention_audit_days: 0',
+      3,
+      /settings.retention_audit_days is not valid/,
+    ],
+    [
+      'an alias that leads elsewhere (known only when upstream and model are written)',
+      'version: 1\nupstreams: [{ name: u, base_url: "http://127.0.0.1:9" }]\nmodels:\n  - name: fine\n  - name: m\n    aliases: [best]',
+      5,
+      'models.1 The name best already leads to another model.',
+    ],
+    [
+      'a secret of another key (known only at the end)',
+      `version: 1\ngroups: [{ name: g }]\nkeys:\n  - name: k1\n    group: g\n    secret: ${secretOfBob}\n  - name: k2\n    group: g\n    secret: ${secretOfBob}`,
+      7,
+      'keys.1 The secret of the key k2 is that of another key.',
+    ],
+  ];
+
+  /** As the command line does it. */
+  async function problemsOf(text: string): Promise<string[]> {
+    try {
+      const { value, places } = parseConfigFile('bad.yaml', text, {});
+      const { status, body } = await used.admin.post('/config/apply', value);
+      expect(status).toBeGreaterThanOrEqual(409);
+      return ((body as Problem).errors ?? []).map(({ path, message }) => `${places(path).line}: ${path} ${message}`);
+    } catch (error) {
+      if (!(error instanceof ConfigFileError)) throw error;
+      return error.problems.map(({ line, path, message }) => `${line}: ${path} ${message}`.replace(':  ', ': '));
+    }
+  }
+
+  it.each(BAD)('for %s changes nothing, and is told its line', async (_, text, line, problem) => {
+    const before = await stateOf(used);
+    const [first = ''] = await problemsOf(text);
+    expect(Number(first.split(':')[0])).toBe(line);
+    expect(first.slice(first.indexOf(' ') + 1).trim()).toEqual(
+      typeof problem === 'string' ? problem : expect.stringMatching(problem),
+    );
+    expect(await stateOf(used)).toEqual(before);
+  });
+
+  it('for a reference that nobody has resolved is refused by the API', async () => {
+    const upstream = { name: 'u', base_url: 'http://127.0.0.1:9', credential: '${SECRET}' };
+    const { status, body } = await used.admin.post('/config/apply', { version: 1, upstreams: [upstream] });
+    expect(status).toBe(422);
+    expect((body as Problem).errors?.[0]?.path).toBe('upstreams.0.credential');
+  });
+
+  it('whose deletions cannot be, deletes and writes nothing', async () => {
+    await post(used, 'apply', 'version: 1\ngroups: [{ name: lent }]');
+    const [lent] = (await objectsOf<Group>(used, '/groups')).filter(({ name }) => name === 'lent');
+    await used.admin.create('/keys', { name: 'by hand', group_id: lent?.id });
+    const before = await stateOf(used);
+    const answer = await used.admin.post('/config/apply?prune=true', { version: 1, groups: [{ name: 'new' }] });
+    expect(answer.status).toBe(409);
+    expect((answer.body as Problem).detail).toContain('The group lent has keys');
+    expect(await stateOf(used)).toEqual(before);
+  });
+});
+
+describe('drift', () => {
+  it('is what was changed by hand since a file was applied, and is shown by a diff with that file, too', async () => {
+    const text =
+      'version: 1\nupstreams: [{ name: drifting, base_url: "http://127.0.0.1:9", credential: sk-1 }]\n' +
+      'groups: [{ name: watched, queue_wait_ms: 7 }, { name: still }]\nsettings: { retention_alerts_days: 50 }';
+    await post(used, 'apply', text);
+    expect((await used.admin.get('/config/drift')).body).toMatchObject({
+      has_changes: false,
+      applied_by: 'admin_token',
+      data: [],
+    });
+    const [upstream] = (await objectsOf<Upstream>(used, '/upstreams')).filter(({ name }) => name === 'drifting');
+    const [group] = (await objectsOf<Group>(used, '/groups')).filter(({ name }) => name === 'watched');
+    const [still] = (await objectsOf<Group>(used, '/groups')).filter(({ name }) => name === 'still');
+    expect([upstream?.managed_by, group?.managed_by]).toEqual(['config', 'config']);
+    await used.admin.patch(`/upstreams/${upstream?.id}`, { credential: 'sk-2' });
+    await used.admin.patch(`/groups/${group?.id}`, { queue_wait_ms: 8, models: ['gpt-*'] });
+    await used.admin.delete(`/groups/${still?.id}`);
+    await used.admin.patch('/settings', { retention_alerts_days: 51 });
+    const drift = (await used.admin.get('/config/drift')).body as ConfigDrift;
+    expect(drift.applied_at).toMatch(/^20/);
+    expect(drift.data).toEqual([
+      {
+        action: 'update',
+        kind: 'upstream',
+        name: 'drifting',
+        changes: [
+          { path: 'credential', before: expect.stringMatching(/^sha256:/), after: expect.stringMatching(/^sha256:/) },
+        ],
+      },
+      {
+        action: 'update',
+        kind: 'group',
+        name: 'watched',
+        changes: [
+          { path: 'models', before: ['gpt-*'], after: [] },
+          { path: 'queue_wait_ms', before: 8, after: 7 },
+        ],
+      },
+      { action: 'create', kind: 'group', name: 'still', changes: [] },
+      {
+        action: 'update',
+        kind: 'settings',
+        name: 'settings',
+        changes: [{ path: 'retention_alerts_days', before: 51, after: 50 }],
+      },
+    ]);
+    expect((await post(used, 'diff', text)).body).toEqual({ has_changes: true, data: drift.data });
+    await post(used, 'apply', text);
+    expect((await used.admin.get('/config/drift')).body).toMatchObject({ has_changes: false, data: [] });
+  });
+});
+
+describe('the schema', () => {
+  it('is the same in the API and in docs, and takes what the API takes', async () => {
+    const { body } = await used.admin.get('/config/schema');
+    expect(body).toEqual(configJsonSchema());
+    expect(JSON.parse(readFileSync(join(__dirname, '../../docs/config.schema.json'), 'utf8'))).toEqual(body);
+  });
+
+  it.each(['upstreams', 'groups', 'keys', 'webhooks', 'models'])(
+    'knows every field that the API takes for %s',
+    async (list) => {
+      const document = (await (await fetch(`${used.url}/admin/v1/openapi.json`)).json()) as {
+        components: { schemas: Schemas };
+      };
+      const kind = list.slice(0, 1).toUpperCase() + list.slice(1, -1);
+      const taken = Object.keys(document.components.schemas[`Create${kind}`]?.properties ?? {});
+      const { $defs: schemas } = configJsonSchema() as { $defs: Schemas };
+      const known = Object.keys((schemas[`Config${kind}`] ?? schemas[`Create${kind}`])?.properties ?? {});
+      expect(taken.length).toBeGreaterThan(3);
+      expect(known).toEqual(expect.arrayContaining(taken.map((name) => (name === 'group_id' ? 'group' : name))));
+    },
+  );
+});
+
+type Schemas = Record<string, { properties?: object }>;

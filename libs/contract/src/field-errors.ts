@@ -8,6 +8,8 @@ export interface SchemaIssue {
   readonly keys?: readonly string[];
   /** zod: what was wrong with each of the forms that a value may have */
   readonly errors?: readonly (readonly SchemaIssue[])[];
+  /** zod: what was wrong with a member's name */
+  readonly issues?: readonly SchemaIssue[];
 }
 
 /** The errors of the fields that an issue is about, each as the rest of a sentence that begins with the field's name. */
@@ -15,7 +17,7 @@ export function fieldErrors(issue: SchemaIssue): NonNullable<Problem['errors']> 
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
   if (issue.keys) return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
   // The last form is the one that the others are exceptions of.
-  const form = issue.errors?.at(-1);
+  const form = issue.errors?.at(-1) ?? issue.issues;
   if (form) return form.flatMap((inner) => fieldErrors({ ...inner, path: [...path, ...(inner.path ?? [])] }));
   return [{ path: path.join('.'), message: readable(issue.message) }];
 }
