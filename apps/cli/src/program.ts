@@ -27,11 +27,7 @@ Exit codes: 0 fine, 1 failed, 2 there are changes (config diff), 64 wrong usage.
 export function makeProgram(): Command {
   const program = new Command('tollgate')
     .description('Looks after a Tollgate gateway, by its admin API')
-    .option(
-      '--url <url>',
-      `address of the gateway (TOLLGATE_URL, else ${DEFAULT_URL})`,
-      process.env.TOLLGATE_URL || DEFAULT_URL,
-    )
+    .option('--url <url>', 'address of the gateway; TOLLGATE_URL says it, too', process.env.TOLLGATE_URL || DEFAULT_URL)
     .option('--token <token>', 'admin token; better given as TOLLGATE_ADMIN_TOKEN, as others see arguments')
     .option('--json', 'print JSON, for scripts')
     .helpOption('-h, --help', 'show help')
