@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigFileError, parseConfigFile } from '../../libs/config-file/src/index.js';
 import {
@@ -15,7 +15,8 @@ import {
 } from '../../libs/contract/src/index.js';
 import { makeSecret } from '../../libs/keys/src/key-secret.js';
 import type { AdminAnswer } from '../support/admin-client.js';
-import { ADMIN_TOKEN, TestGateway } from '../support/gateway.js';
+import { createDatabase } from '../support/database.js';
+import { ADMIN_TOKEN, temporaryFolder, TestGateway } from '../support/gateway.js';
 import { call, callBody } from '../support/responses-client.js';
 import { fillGateway, SECRETS } from '../support/used-gateway.js';
 
@@ -494,6 +495,58 @@ describe('the schema', () => {
       expect(known).toEqual(expect.arrayContaining(taken.map((name) => (name === 'group_id' ? 'group' : name))));
     },
   );
+});
+
+describe('a start with TOLLGATE_CONFIG', () => {
+  const GOOD = `version: 1
+upstreams:
+  - name: provider
+    base_url: http://127.0.0.1:9
+    credential: \${PROVIDER_CREDENTIAL}
+groups:
+  - name: team
+    models: [gpt-*]
+keys:
+  - name: ann
+    group: team
+    secret: \${ANN_KEY}
+`;
+
+  it('applies the file before it listens, once among replicas that start together, and never without what it needs', async () => {
+    const [database, secret] = [await createDatabase(), makeSecret()];
+    const folder = temporaryFolder();
+    const file = join(folder, 'tollgate.yaml');
+    writeFileSync(file, GOOD);
+    const env = { TOLLGATE_CONFIG: file, ANN_KEY: secret, PROVIDER_CREDENTIAL: 'sk-x' };
+    const start = (own: Record<string, string> = {}) => TestGateway.start({ database, env: { ...env, ...own } });
+    try {
+      const replicas = await Promise.all([start(), start()]);
+      for (const replica of replicas) {
+        expect((await call(replica.url, callBody('hi', { model: 'other' }), { secret })).status).toBe(403);
+      }
+      expect(await entriesOf(replicas[0] as TestGateway)).toEqual([
+        'config_file upstream.create',
+        'config_file group.create',
+        'config_file key.create',
+      ]);
+      await Promise.all(replicas.map((replica) => replica.stop()));
+      const dump = () =>
+        database.query('SELECT row_to_json(g) FROM groups g UNION ALL SELECT row_to_json(k) FROM api_keys k');
+      const before = JSON.stringify(await dump());
+      await expect(start({ ANN_KEY: '' })).rejects.toThrow(
+        `${file}:12:5: keys.0.secret needs the variable ANN_KEY, which is not set`,
+      );
+      writeFileSync(file, GOOD.replace('models: [gpt-*]', 'models: [gpt-*]\n    colour: red'));
+      await expect(start()).rejects.toThrow(`${file}:9:5: groups.0.colour is not a known field`);
+      // Known only when the file is applied, behind a change that is taken back.
+      writeFileSync(file, `${GOOD.replace('gpt-*', 'codex-*')}  - name: new\n    group: team\n`);
+      await expect(start()).rejects.toThrow(`${file}:13:5: keys.1 must have a secret`);
+      expect(JSON.stringify(await dump())).toBe(before);
+    } finally {
+      await database.drop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 });
 
 type Schemas = Record<string, { properties?: object }>;

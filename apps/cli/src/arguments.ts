@@ -1,21 +1,25 @@
 import { InvalidArgumentError } from 'commander';
 import { CommandFailure, ExitCode } from './command-failure.js';
 
-/** A whole number, or `none` for no limit. */
-export function numberOrNone(text: string): number | null {
-  if (text === 'none') return null;
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number, or none.');
+/** What lifts a limit. Commander takes a null for an option without a value. */
+const NONE = 'none';
+const WHOLE = /^\d+$/;
+
+/** A whole number, or `none`. */
+export function numberOrNone(text: string): number | typeof NONE {
+  if (text === NONE) return NONE;
+  if (!WHOLE.test(text)) throw new InvalidArgumentError('It must be a whole number, or none.');
   return Number(text);
+}
+
+/** What the admin API calls no limit. */
+export function limit<T>(option: T): T | null {
+  return option === NONE ? null : option;
 }
 
 export function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  if (!WHOLE.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
-}
-
-/** Text, or `none`. */
-export function textOrNone(text: string): string | null {
-  return text === 'none' ? null : text;
 }
 
 /** Names between commas; nothing for an empty text. */

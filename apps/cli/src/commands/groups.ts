@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Group } from '@app/contract';
-import { fields, given, names, numberOrNone, textOrNone } from '../arguments.js';
+import { fields, given, limit, names, numberOrNone } from '../arguments.js';
 import { action } from '../context.js';
 import { idOfNamed } from '../named.js';
 
@@ -8,10 +8,10 @@ interface GroupOptions {
   readonly name?: string;
   readonly description?: string;
   readonly models?: string[];
-  readonly budget?: string | null;
-  readonly requestsPerMinute?: number | null;
-  readonly tokensPerMinute?: number | null;
-  readonly maxConcurrency?: number | null;
+  readonly budget?: string;
+  readonly requestsPerMinute?: number | 'none';
+  readonly tokensPerMinute?: number | 'none';
+  readonly maxConcurrency?: number | 'none';
   readonly set?: object;
 }
 
@@ -84,7 +84,7 @@ function withFields(command: Command): Command {
       'models that its keys may use, between commas; * stands for anything: gpt-5.5,gpt-*',
       names,
     )
-    .option('--budget <usd>', 'what may be spent in all, such as 200.00, or none', textOrNone)
+    .option('--budget <usd>', 'what may be spent in all, such as 200.00, or none')
     .option('--requests-per-minute <count>', 'limit, or none', numberOrNone)
     .option('--tokens-per-minute <count>', 'limit, or none', numberOrNone)
     .option('--max-concurrency <count>', 'limit, or none', numberOrNone)
@@ -101,10 +101,10 @@ function bodyOf(options: GroupOptions): object {
       name: options.name,
       description: options.description,
       models: options.models,
-      budget_usd: options.budget,
-      requests_per_minute: options.requestsPerMinute,
-      tokens_per_minute: options.tokensPerMinute,
-      max_concurrency: options.maxConcurrency,
+      budget_usd: limit(options.budget),
+      requests_per_minute: limit(options.requestsPerMinute),
+      tokens_per_minute: limit(options.tokensPerMinute),
+      max_concurrency: limit(options.maxConcurrency),
     }),
     ...options.set,
   };

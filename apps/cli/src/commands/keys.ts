@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Group, IssuedKey, Key, Model } from '@app/contract';
-import { fields, given, names, numberOrNone, textOrNone, wholeNumber } from '../arguments.js';
+import { fields, given, limit, names, numberOrNone, wholeNumber } from '../arguments.js';
 import { codexConfig } from '../codex-config.js';
 import { action, type Context } from '../context.js';
 import { idOfNamed } from '../named.js';
@@ -12,10 +12,10 @@ interface KeyOptions {
   readonly owner?: string;
   readonly models?: string[];
   readonly expires?: string;
-  readonly budget?: string | null;
-  readonly requestsPerMinute?: number | null;
-  readonly tokensPerMinute?: number | null;
-  readonly maxConcurrency?: number | null;
+  readonly budget?: string;
+  readonly requestsPerMinute?: number | 'none';
+  readonly tokensPerMinute?: number | 'none';
+  readonly maxConcurrency?: number | 'none';
   readonly set?: object;
 }
 
@@ -53,7 +53,7 @@ export function addKeys(program: Command): void {
     .option('--owner <owner>', 'who uses it, such as a mail address')
     .option('--models <models>', 'only these of the models of its group, between commas', names)
     .option('--expires <time>', 'when it stops working, such as 2027-01-01T00:00:00Z')
-    .option('--budget <usd>', 'what it may spend in all, such as 20.00', textOrNone)
+    .option('--budget <usd>', 'what it may spend in all, such as 20.00')
     .option('--requests-per-minute <count>', 'limit, or none', numberOrNone)
     .option('--tokens-per-minute <count>', 'limit, or none', numberOrNone)
     .option('--max-concurrency <count>', 'limit, or none', numberOrNone)
@@ -123,10 +123,10 @@ async function create(context: Context, [name = '']: string[], options: KeyOptio
       owner: options.owner,
       models: options.models,
       expires_at: options.expires,
-      budget_usd: options.budget,
-      requests_per_minute: options.requestsPerMinute,
-      tokens_per_minute: options.tokensPerMinute,
-      max_concurrency: options.maxConcurrency,
+      budget_usd: limit(options.budget),
+      requests_per_minute: limit(options.requestsPerMinute),
+      tokens_per_minute: limit(options.tokensPerMinute),
+      max_concurrency: limit(options.maxConcurrency),
     }),
     ...options.set,
   });
