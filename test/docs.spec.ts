@@ -62,6 +62,8 @@ describe('links in the documentation', () => {
     'CONTRIBUTING.md',
     'docs/operators.md',
     'docs/cache-health.md',
+    'docs/cli.md',
+    'docs/configuration-file.md',
     'docs/developers.md',
   ])('of %s lead to files that exist', (path) => {
     const folder = join(ROOT, path, '..');

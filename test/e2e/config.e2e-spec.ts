@@ -421,6 +421,26 @@ describe('a file that is wrong', () => {
   });
 });
 
+describe('the example of the documentation', () => {
+  it('can be applied as it is', async () => {
+    const markdown = readFileSync(join(__dirname, '../../docs/configuration-file.md'), 'utf8');
+    const [, text = ''] = /```yaml\n(# yaml-language-server[^]*?)```/.exec(markdown) ?? [];
+    const env = {
+      OPENAI_API_KEY: 'sk-1',
+      FALLBACK_URL: 'http://127.0.0.1:9/v1',
+      FALLBACK_CREDENTIAL: 'sk-2',
+      FALLBACK_TEAM: 'x',
+      PROXY_PASSWORD: 'p',
+      ANN_KEY: makeSecret(),
+      CI_KEY: makeSecret(),
+      ON_CALL_SECRET: WEBHOOK_SECRET,
+    };
+    const { status, body } = await empty.admin.post('/config/apply', documentOf(text, env));
+    expect({ status, body }).toMatchObject({ status: 200, body: { has_changes: true, issued: [] } });
+    expect((await empty.admin.post('/config/diff', documentOf(text, env))).body).toMatchObject({ has_changes: false });
+  });
+});
+
 describe('drift', () => {
   it('is what was changed by hand since a file was applied, and is shown by a diff with that file, too', async () => {
     const text =

@@ -13,7 +13,7 @@ export function numberOrNone(text: string): number | typeof NONE {
 }
 
 /** What the admin API calls no limit. */
-export function limit<T>(option: T): T | null {
+export function limitOf<T>(option: T): T | null {
   return option === NONE ? null : option;
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Group } from '@app/contract';
-import { fields, given, limit, names, numberOrNone } from '../arguments.js';
+import { fields, given, limitOf, names, numberOrNone } from '../arguments.js';
 import { action } from '../context.js';
 import { idOfNamed } from '../named.js';
 
@@ -101,10 +101,10 @@ function bodyOf(options: GroupOptions): object {
       name: options.name,
       description: options.description,
       models: options.models,
-      budget_usd: limit(options.budget),
-      requests_per_minute: limit(options.requestsPerMinute),
-      tokens_per_minute: limit(options.tokensPerMinute),
-      max_concurrency: limit(options.maxConcurrency),
+      budget_usd: limitOf(options.budget),
+      requests_per_minute: limitOf(options.requestsPerMinute),
+      tokens_per_minute: limitOf(options.tokensPerMinute),
+      max_concurrency: limitOf(options.maxConcurrency),
     }),
     ...options.set,
   };

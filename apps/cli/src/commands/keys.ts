@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Group, IssuedKey, Key, Model } from '@app/contract';
-import { fields, given, limit, names, numberOrNone, wholeNumber } from '../arguments.js';
+import { fields, given, limitOf, names, numberOrNone, wholeNumber } from '../arguments.js';
 import { codexConfig } from '../codex-config.js';
 import { action, type Context } from '../context.js';
 import { idOfNamed } from '../named.js';
@@ -123,10 +123,10 @@ async function create(context: Context, [name = '']: string[], options: KeyOptio
       owner: options.owner,
       models: options.models,
       expires_at: options.expires,
-      budget_usd: limit(options.budget),
-      requests_per_minute: limit(options.requestsPerMinute),
-      tokens_per_minute: limit(options.tokensPerMinute),
-      max_concurrency: limit(options.maxConcurrency),
+      budget_usd: limitOf(options.budget),
+      requests_per_minute: limitOf(options.requestsPerMinute),
+      tokens_per_minute: limitOf(options.tokensPerMinute),
+      max_concurrency: limitOf(options.maxConcurrency),
     }),
     ...options.set,
   });
