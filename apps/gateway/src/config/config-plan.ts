@@ -72,10 +72,11 @@ export function planOf(document: ConfigDocument, present: Present, prune: boolea
   const steps: PlannedStep[] = [];
   for (const list of LISTS) {
     const named = new Set(document[list].map(({ name }) => name));
+    const there = byName(present[list]);
     const gone = present[list].filter(({ name, isManaged }) => isManaged && !named.has(name));
     for (const [index, wanted] of document[list].entries()) {
       const at = `${list}.${index}`;
-      const same = present[list].filter(({ name }) => name === wanted.name);
+      const same = there.get(wanted.name) ?? [];
       problems.push(...ambiguities(list, at, same));
       const [found = null] = same;
       const fields = comparable(list, wanted as Fields, found, present.atMs);
@@ -109,6 +110,16 @@ export function planOf(document: ConfigDocument, present: Present, prune: boolea
     });
   }
   return { steps, problems };
+}
+
+function byName(objects: readonly PresentObject[]): ReadonlyMap<string, PresentObject[]> {
+  const found = new Map<string, PresentObject[]>();
+  for (const object of objects) {
+    const same = found.get(object.name);
+    if (same) same.push(object);
+    else found.set(object.name, [object]);
+  }
+  return found;
 }
 
 function stepFor(list: ConfigList, at: string, fields: Fields, present: PresentObject | null): PlannedStep {
