@@ -3,6 +3,7 @@ const libs = {
   protocol: [],
   contract: [],
   runtime: [],
+  'config-file': ['contract'],
   'token-estimate': [],
   'cache-health': ['protocol', 'contract'],
   database: ['runtime'],
@@ -24,7 +25,7 @@ const libs = {
 const apps = {
   gateway: Object.keys(libs),
   simulator: ['protocol', 'runtime'],
-  cli: ['contract', 'protocol', 'runtime', 'simulator'],
+  cli: ['contract', 'config-file', 'protocol', 'runtime', 'simulator'],
 };
 
 const only = (from, allowed) => ({
@@ -51,8 +52,14 @@ export default {
     {
       name: 'pure-libs-know-no-framework',
       severity: 'error',
-      from: { path: '^libs/(protocol|contract|cache-health)/' },
+      from: { path: '^libs/(protocol|contract|cache-health|config-file)/' },
       to: { path: 'node_modules/(@nestjs|fastify|@prisma)' },
+    },
+    {
+      name: 'the-command-line-starts-at-once',
+      severity: 'error',
+      from: { path: '^apps/cli/' },
+      to: { path: 'node_modules/(@nestjs|fastify|@prisma|pg)/' },
     },
     {
       name: 'http-stays-in-apps',

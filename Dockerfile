@@ -20,7 +20,7 @@ COPY --from=build /app/dist dist
 COPY package.json ./
 COPY prisma/migrations prisma/migrations
 # The only place that is written to; the root file system may be read-only.
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data && chown node:node /data && ln -s /app/dist/cli.js /usr/local/bin/tollgate
 VOLUME /data
 USER node
 EXPOSE 8080

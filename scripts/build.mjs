@@ -1,9 +1,10 @@
-// Builds dist/: the Prisma client, then every app and lib by SWC (types are checked by `npm run types`), then the gateway in one file.
+// Builds dist/: the Prisma client, then every app and lib by SWC (types are checked by `npm run types`), then the gateway and
+// the command line, each in one file.
 //   --if-changed    only when a source file differs from the last build
 //   --client-only   only the Prisma client, which the type checker needs
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
@@ -54,5 +55,9 @@ if (!flags.has('--client-only')) {
     const transcripts = 'apps/cli/src/selftest/transcripts';
     cpSync(join(root, transcripts), join(folder, transcripts), { recursive: true });
     await bundle({ entry: join(folder, 'apps/gateway/src/main.js'), folder, file: join(folder, 'gateway.js') });
+    const cli = join(folder, 'cli.js');
+    await bundle({ entry: join(folder, 'apps/cli/src/main.js'), folder, file: cli });
+    // For whoever starts it by a link to it, as `npx` and the image do.
+    chmodSync(cli, 0o755);
   });
 }

@@ -35,6 +35,8 @@ const PLANTED: [file: string, text: string, rule: string][] = [
   ['libs/keys/src/own-door.ts', "import './index.js';", 'no-own-door'],
   ['libs/protocol/src/framework.ts', "import '@nestjs/common';", 'pure-libs-know-no-framework'],
   ['libs/keys/src/http.ts', "import 'fastify';", 'http-stays-in-apps'],
+  ['apps/cli/src/heavy.ts', "import '@nestjs/common';", 'the-command-line-starts-at-once'],
+  ['apps/cli/src/database.ts', "import '@app/keys';", 'apps/cli-imports-only-contract-config-file'],
   ['libs/keys/src/circle.ts', "import './other-half.js';", 'no-cycles'],
   [
     'apps/gateway/src/generated.ts',

@@ -76,6 +76,8 @@ describe('links in the documentation', () => {
     'docs/admin-api.md',
     'docs/cache-health.md',
     'docs/audit.md',
+    'docs/cli.md',
+    'docs/configuration-file.md',
     'docs/developers.md',
   ])('of %s lead to files that exist', (path) => {
     const folder = join(ROOT, path, '..');

@@ -17,6 +17,8 @@ const SLOW = [
   'test/e2e/journal-full.e2e-spec.ts',
   'test/e2e/journal-outage.e2e-spec.ts',
   'test/e2e/selftest.e2e-spec.ts',
+  'test/e2e/config.e2e-spec.ts',
+  'test/e2e/cli.e2e-spec.ts',
   'test/e2e/compaction.e2e-spec.ts',
   'test/codex/codex-work.codex-spec.ts',
   'test/e2e/stored-responses.e2e-spec.ts',

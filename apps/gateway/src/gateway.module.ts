@@ -10,6 +10,7 @@ import { RedisModule, RuntimeModule } from '@app/runtime';
 import { StorageModule } from '@app/storage';
 import { UpstreamsModule } from '@app/upstreams';
 import { AdminModule } from './admin/admin.module.js';
+import { ConfigModule } from './config/config.module.js';
 import { ConsoleController } from './console/console.controller.js';
 import { HealthModule } from './health/health.module.js';
 import type { AdminTokenHash } from './http/admin-token.js';
@@ -97,6 +98,7 @@ export class GatewayModule {
         ExplainModule,
         ModelRoutesModule,
         AdminModule,
+        ConfigModule,
         IdentityModule.forRoot(identity.adminToken),
         IdempotencyModule.forRoot(masterKey),
         OrganizationModule,

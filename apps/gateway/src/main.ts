@@ -10,6 +10,7 @@ import { PrismaService } from '@app/database';
 import { Invitations } from '@app/operators';
 import { readSettings, scrub, type Settings, SettingsError } from '@app/runtime';
 import { createGateway } from './create-gateway.js';
+import { applyConfig, readConfig } from './start/apply-config.js';
 import { banner } from './start/banner.js';
 import { migrate, openDatabase } from './start/database.js';
 import { DataDir } from './start/data-dir.js';
@@ -39,6 +40,7 @@ class Started implements Stoppable {
 
 async function start(settings: Settings, started: Started): Promise<void> {
   await checkPortIsFree(settings);
+  const config = readConfig(settings, process.env);
   const dataDir = await DataDir.open(settings.dataDir);
   started.onStop(() => dataDir.close());
   const database = await openDatabase(settings, dataDir);
@@ -80,6 +82,7 @@ async function start(settings: Settings, started: Started): Promise<void> {
   for (const key of await readOlderKeys(prisma, masterKey)) app.get(CompactionSeal).addOlder(key);
   await recoverLog(app);
   await app.init();
+  if (config) await applyConfig(app, config);
   await setUpOnce(app, settings, dataDir);
   simulator = await startDemoUpstream(app, settings);
   await listen(app, settings);
@@ -87,7 +90,6 @@ async function start(settings: Settings, started: Started): Promise<void> {
   const url = urlOf(app, settings.host);
   const setupToken = await app.get(Invitations).makeSetupToken();
   const logger = new Logger('Gateway');
-  for (const name of settings.withoutEffect) logger.warn(`${name} is set, but has no effect in this release`);
   logger.log(`listening on ${url}`);
   adminToken.keep();
   console.log(

@@ -4,6 +4,8 @@ import { SecretBox } from '@app/runtime';
 
 const PREFIX = 'whsec_';
 const SECRET_BYTES = 32;
+const SECRET_BYTES_MIN = 24;
+const SECRET_BYTES_MAX = 64;
 
 /** Makes, seals and opens the secrets that sign deliveries. A sealed one opens only for the webhook that it was sealed for. */
 export class WebhookSecrets {
@@ -16,6 +18,13 @@ export class WebhookSecrets {
   /** A new secret, in the form of Standard Webhooks. */
   static make(): string {
     return PREFIX + randomBytes(SECRET_BYTES).toString('base64');
+  }
+
+  /** Whether a secret that somebody brings along is one: of a length that Standard Webhooks allows. */
+  static isSecret(text: string): boolean {
+    const [, encoded = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+    const { length } = Buffer.from(encoded, 'base64');
+    return length >= SECRET_BYTES_MIN && length <= SECRET_BYTES_MAX;
   }
 
   /** Eight hex digits by which people recognise a secret without seeing it. */

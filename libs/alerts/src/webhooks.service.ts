@@ -16,6 +16,7 @@ export interface WebhookInput {
   /** Empty: all. */
   types: AlertType[];
   enabled: boolean;
+  managedBy?: 'config';
 }
 
 /** A webhook together with its secret, which is told this once. */
@@ -61,10 +62,14 @@ export class WebhooksService {
     });
   }
 
-  async create(actor: string, input: WebhookInput): Promise<IssuedWebhookRow> {
+  async create(
+    actor: string,
+    input: WebhookInput,
+    secret = WebhookSecrets.make(),
+    within: Transaction | null = null,
+  ): Promise<IssuedWebhookRow> {
     const id = newId();
-    const secret = WebhookSecrets.make();
-    const webhook = await this.prisma.$transaction(async (tx) => {
+    const webhook = await this.write(within, async (tx) => {
       const created = await tx.webhook.create({ data: { id, ...input, ...this.sealed(id, secret) } });
       await this.record(tx, actor, 'webhook.create', null, created);
       return created;
@@ -78,8 +83,9 @@ export class WebhooksService {
     id: string,
     input: Partial<WebhookInput>,
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<WebhookRow | null> {
-    return this.prisma.$transaction(async (tx) => {
+    return this.write(within, async (tx) => {
       await lockRow(tx, 'webhooks', id, seen);
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return null;
@@ -95,11 +101,11 @@ export class WebhooksService {
   async rotate(
     actor: string,
     id: string,
-    overlapSeconds: number,
+    { overlapSeconds, secret = WebhookSecrets.make() }: { overlapSeconds: number; secret?: string | undefined },
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<IssuedWebhookRow | null> {
-    const secret = WebhookSecrets.make();
-    const webhook = await this.prisma.$transaction(async (tx) => {
+    const webhook = await this.write(within, async (tx) => {
       await lockRow(tx, 'webhooks', id, seen);
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return null;
@@ -115,8 +121,13 @@ export class WebhooksService {
   }
 
   /** Its deliveries go with it. false when there is none. */
-  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
-    return this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    id: string,
+    seen: SeenVersions = null,
+    within: Transaction | null = null,
+  ): Promise<boolean> {
+    return this.write(within, async (tx) => {
       await lockRow(tx, 'webhooks', id, seen, 'DELETE');
       const before = await tx.webhook.findUnique({ where: { id } });
       if (!before) return false;
@@ -157,6 +168,11 @@ export class WebhooksService {
     if (!isThere) return null;
     await this.deliverer.attempt(claimed);
     return this.prisma.webhookDelivery.findUnique({ where: { id: claimed.id }, include: { alert: true } });
+  }
+
+  /** Nothing of webhooks is kept in memory: a write is in force when it is committed. */
+  private write<T>(within: Transaction | null, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return within ? work(within) : this.prisma.$transaction(work);
   }
 
   private sealed(id: string, secret: string) {

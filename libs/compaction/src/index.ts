@@ -21,5 +21,5 @@ export {
 } from './shortened-input.js';
 export { chunked, transcriptOf } from './transcript.js';
 export { CompactionModule } from './compaction.module.js';
-export { CompactionSettings } from './compaction-settings.js';
+export { type CompactionOptions, CompactionSettings } from './compaction-settings.js';
 export { moveOlderKeys, readOlderKeys } from './older-keys.js';

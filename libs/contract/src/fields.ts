@@ -39,3 +39,9 @@ export const PriceMultiplier = z
 export const Timestamp = z.iso
   .datetime({ offset: true, error: 'must be an RFC 3339 time, such as 2026-11-23T12:00:00Z' })
   .refine((time) => new Date(time).getUTCFullYear() > 0, { error: 'must be in year 1 or later' });
+
+/** What looks after an object, beside the people who use the admin API. */
+export const ManagedBy = z
+  .enum(['config'])
+  .nullable()
+  .meta({ description: 'config: a configuration file made or changed it; null: none did' });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BodyPolicy, Redaction } from './bodies.js';
-import { ModelName, ModelPattern, Name, PriceMultiplier, text } from './fields.js';
+import { ManagedBy, ModelName, ModelPattern, Name, PriceMultiplier, text } from './fields.js';
 import { limitFields, modelLimits, noLimits, planWindows, timeZone } from './limits.js';
 import { pageOf } from './page.js';
 import { Prices, TokenPricesInput } from './prices.js';
@@ -114,6 +114,7 @@ export const Group = z
     ceiling_prices: Prices.nullable(),
     body_policy: BodyPolicy,
     redact: Redaction,
+    managed_by: ManagedBy,
     key_count: z.int(),
     created_at: z.string(),
     updated_at: z.string(),

@@ -1,10 +1,31 @@
 export { Alert, ALERT_TYPES, AlertList, type AlertSeverity, type AlertType, ListAlertsQuery } from './alerts.js';
 export { AuditEntry, AuditEntryList, AuditVerification, ListAuditQuery, VerifyAuditQuery } from './audit.js';
 export { CACHE_DROP_CAUSES, CacheDrop, CacheHealth, CacheHealthQuery } from './cache-health.js';
+export {
+  ChangeConfigQuery,
+  CONFIG_KINDS,
+  CONFIG_LISTS,
+  ConfigApplied,
+  ConfigDiff,
+  ConfigDocument,
+  ConfigDrift,
+  configJsonSchema,
+  type ConfigKey,
+  type ConfigKind,
+  type ConfigList,
+  type ConfigModel,
+  type ConfigStep,
+  type ConfigUpstream,
+  type ConfigWebhook,
+  ExportConfigQuery,
+  KEEP,
+  REFERENCE,
+} from './config.js';
 export { BeginErasure, Erasure, ErasureList } from './erasures.js';
 export { BodyPolicy, compilePattern, EraseBodiesQuery, ErasedBodies, Redaction, RequestBody } from './bodies.js';
 export { ExplainCheck, ExplainRequest, Explanation } from './explain.js';
 export { CEILING_MISSING, CreateGroup, Group, GroupCheck, GroupCheckQuery, GroupList, UpdateGroup } from './groups.js';
+export { fieldErrors, type SchemaIssue } from './field-errors.js';
 export { fromPublicId, type IdKind, idOf, publicIdOf, toPublicId } from './ids.js';
 export { CreateKey, IssuedKey, Key, KeyList, ListKeysQuery, RotateKey, UpdateKey } from './keys.js';
 export { ModelLimits, PlanWindow } from './limits.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BodyPolicy } from './bodies.js';
-import { ModelPattern, Name, text, Timestamp } from './fields.js';
+import { ManagedBy, ModelPattern, Name, text, Timestamp } from './fields.js';
 import { idOf } from './ids.js';
 import { limitFields, noLimits } from './limits.js';
 import { PageQuery, pageOf } from './page.js';
@@ -69,6 +69,7 @@ export const Key = z
     models: z.array(z.string()).nullable(),
     body_policy: BodyPolicy.nullable(),
     ...limitFields,
+    managed_by: ManagedBy,
     prefix: z.string(),
     last4: z.string(),
     status: z.enum(['active', 'revoked', 'expired']),

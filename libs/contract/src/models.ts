@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ModelName } from './fields.js';
+import { ManagedBy, ModelName } from './fields.js';
 import { idOf } from './ids.js';
 import { pageOf } from './page.js';
 import { Prices, PricesInput } from './prices.js';
@@ -55,6 +55,7 @@ export const Model = z
     warnings: z
       .array(z.object({ code: z.enum(['model_not_priced']), message: z.string() }))
       .meta({ description: 'What an operator should see to' }),
+    managed_by: ManagedBy,
     context_window_tokens: contextWindowTokens,
     created_at: z.string(),
     updated_at: z.string(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Name } from './fields.js';
+import { ManagedBy, Name } from './fields.js';
 import { pageOf } from './page.js';
 
 const kind = z
@@ -187,6 +187,7 @@ export const Upstream = z
     probe_interval_seconds: z.int().nullable(),
     compaction,
     enabled: z.boolean(),
+    managed_by: ManagedBy,
     demo: z.boolean().meta({ description: 'The bundled simulator; it steps aside once another upstream exists' }),
     state: z.enum(UPSTREAM_STATES).meta({
       description:

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ALERT_TYPES } from './alerts.js';
-import { Name, text } from './fields.js';
+import { ManagedBy, Name, text } from './fields.js';
 import { pageOf } from './page.js';
 
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
@@ -41,6 +41,7 @@ export const Webhook = z
     url: z.string(),
     types: z.array(z.string()),
     enabled: z.boolean(),
+    managed_by: ManagedBy,
     disabled_reason: z.string().nullable().meta({ description: 'gone: its server answered 410' }),
     secret_fingerprint: z.string(),
     previous_secret_expires_at: z.string().nullable(),

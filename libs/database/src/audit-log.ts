@@ -19,13 +19,35 @@ export interface AuditWrite {
 /** Records admin writes, inside the transaction of the write itself: neither can exist without the other. */
 @Injectable()
 export class AuditLog {
+  /** Entries of transactions that make many. */
+  private readonly held = new WeakMap<Transaction, AuditWrite[]>();
+
   constructor(private readonly prisma: PrismaService) {}
 
   /**
    * Adds an entry to the chain. From then on nobody else can until the transaction is over: it comes last in it, so that whoever
    * holds this lock never waits for another.
    */
-  async record(tx: Transaction, { actor, action, objectType, objectId, before, after }: AuditWrite): Promise<void> {
+  async record(tx: Transaction, write: AuditWrite): Promise<void> {
+    const held = this.held.get(tx);
+    if (held) held.push(write);
+    else await this.append(tx, write);
+  }
+
+  /** Many writes in one transaction: their entries come behind all of them. */
+  async together<T>(tx: Transaction, work: () => Promise<T>): Promise<T> {
+    const held: AuditWrite[] = [];
+    this.held.set(tx, held);
+    const result = await work();
+    this.held.delete(tx);
+    for (const write of held) await this.append(tx, write);
+    return result;
+  }
+
+  private async append(
+    tx: Transaction,
+    { actor, action, objectType, objectId, before, after }: AuditWrite,
+  ): Promise<void> {
     // What the gateway does by itself may have begun in somebody's request, which did not ask for it.
     const origin = actor === SYSTEM_ACTOR ? null : auditOrigin();
     // The time is taken behind the lock: entries have the order of their times.

@@ -12,5 +12,6 @@ export { Notices } from './notices.js';
 export { PrismaService, type Transaction } from './prisma.service.js';
 export { QuestionGivenUp, type QuestionOptions, QuestionPool } from './question-pool.js';
 export { lockRow, type SeenVersions, StaleVersionError } from './row-versions.js';
+export { isDeadlock, runWrite } from './run-write.js';
 export { readSetting, writeSetting } from './settings-table.js';
 export { StoredSettings } from './stored-settings.js';

@@ -3,6 +3,7 @@ import { AuditLog } from './audit-log.js';
 import { ChangeFeed } from './change-feed.js';
 import { PrismaService, type Transaction } from './prisma.service.js';
 import { checkVersion, type SeenVersions } from './row-versions.js';
+import { runWrite } from './run-write.js';
 
 /** Settings are one for the whole installation, and the audit log names objects by their id. */
 const NO_ID = '00000000-0000-0000-0000-000000000000';
@@ -30,8 +31,13 @@ export class InstallationSettings {
    *
    * @throws StaleVersionError when the settings have none of the versions
    */
-  async change(actor: string, seen: SeenVersions, changes: readonly (SettingsChange | null)[]): Promise<void> {
-    await this.prisma.$transaction(async (tx) => {
+  async change(
+    actor: string,
+    seen: SeenVersions,
+    changes: readonly (SettingsChange | null)[],
+    within: Transaction | null = null,
+  ): Promise<void> {
+    await runWrite(this.prisma, this.feed, within, async (tx) => {
       // A lock of its own, as a subject may have no row yet.
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('tollgate_settings'))`;
       checkVersion(await versionOf(tx), seen);
@@ -47,7 +53,6 @@ export class InstallationSettings {
       const write = { actor, action: 'settings.update', objectType: 'settings', objectId: NO_ID };
       await this.audit.record(tx, { ...write, before, after });
     });
-    await this.feed.refresh();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ChangeFeed } from './change-feed.js';
-import type { PrismaService } from './prisma.service.js';
+import type { PrismaService, Transaction } from './prisma.service.js';
 import { readSetting, writeSetting } from './settings-table.js';
 import type { SettingsChange } from './installation-settings.js';
 
@@ -25,8 +25,8 @@ export abstract class StoredSettings<Options extends object> {
   }
 
   /** As the database has them, for what cannot be undone. */
-  async read(): Promise<Options> {
-    return this.withDefaults(await readSetting(this.prisma, this.name));
+  async read(db: PrismaService | Transaction = this.prisma): Promise<Options> {
+    return this.withDefaults(await readSetting(db, this.name));
   }
 
   /** Part of one write, with whatever else it changes: see `InstallationSettings`. null: there is no change. */

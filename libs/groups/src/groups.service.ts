@@ -1,5 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, ChangeFeed, lockRow, PrismaService, Prisma, type SeenVersions } from '@app/database';
+import {
+  AuditLog,
+  ChangeFeed,
+  lockRow,
+  PrismaService,
+  Prisma,
+  runWrite,
+  type SeenVersions,
+  type Transaction,
+} from '@app/database';
 import type { UnpricedModelPolicy } from '@app/models';
 import { newId } from '@app/runtime';
 import type { CompactionOutput, EncryptedContentOnMove, OnClientLeft } from './group-policy.js';
@@ -33,6 +42,7 @@ export interface GroupInput {
   ceilingPrices?: Prisma.InputJsonObject | typeof Prisma.DbNull;
   bodyPolicy?: Prisma.InputJsonObject;
   redact?: Prisma.InputJsonObject;
+  managedBy?: 'config';
 }
 
 const WITH_MODELS = { models: { orderBy: { pattern: 'asc' } }, _count: { select: { keys: true } } } as const;
@@ -63,9 +73,9 @@ export class GroupsService {
     return this.prisma.group.findUnique({ where: { id }, include: WITH_MODELS });
   }
 
-  async create(actor: string, { models, ...data }: GroupInput): Promise<GroupRow> {
+  async create(actor: string, { models, ...data }: GroupInput, within: Transaction | null = null): Promise<GroupRow> {
     const id = newId();
-    const group = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const created = await tx.group.create({
         data: { id, ...data, models: { create: unique(models).map((pattern) => ({ pattern })) } },
         include: WITH_MODELS,
@@ -80,8 +90,6 @@ export class GroupsService {
       });
       return created;
     });
-    await this.feed.refresh();
-    return group;
   }
 
   /** null when there is no such group; 'no_ceiling' when models without a price would cost a ceiling that is not there. */
@@ -90,8 +98,9 @@ export class GroupsService {
     id: string,
     { models, ...data }: Partial<GroupInput>,
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<GroupRow | 'no_ceiling' | null> {
-    const group = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockRow(tx, 'groups', id, seen);
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return null;
@@ -108,13 +117,16 @@ export class GroupsService {
       await this.audit.record(tx, { actor, action: 'group.update', objectType: 'group', objectId: id, before, after });
       return after;
     });
-    await this.feed.refresh();
-    return group;
   }
 
   /** 'in_use' when keys belong to it, which would be left without permissions. */
-  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<'removed' | 'not_found' | 'in_use'> {
-    const result = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    id: string,
+    seen: SeenVersions = null,
+    within: Transaction | null = null,
+  ): Promise<'removed' | 'not_found' | 'in_use'> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockRow(tx, 'groups', id, seen, 'DELETE');
       const before = await tx.group.findUnique({ where: { id }, include: WITH_MODELS });
       if (!before) return 'not_found';
@@ -130,8 +142,6 @@ export class GroupsService {
       });
       return 'removed';
     });
-    await this.feed.refresh();
-    return result;
   }
 }
 

@@ -9,4 +9,4 @@ export {
   type OnClientLeft,
 } from './group-policy.js';
 export { GroupsModule } from './groups.module.js';
-export { GroupsService, type GroupRow } from './groups.service.js';
+export { type GroupInput, type GroupRow, GroupsService } from './groups.service.js';

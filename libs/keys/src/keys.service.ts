@@ -5,6 +5,7 @@ import {
   lockRow,
   Prisma,
   PrismaService,
+  runWrite,
   type SeenVersions,
   type Transaction,
 } from '@app/database';
@@ -27,12 +28,22 @@ export interface KeyInput {
   budgetNanoUsd?: bigint | null;
   softThresholdPercent?: number | null;
   bodyPolicy?: Prisma.InputJsonObject | typeof Prisma.DbNull;
+  managedBy?: 'config';
 }
 
 /** A key with the secret that is told once. */
 export interface IssuedKey {
   key: KeyRow;
   secret: string;
+}
+
+/** A change of one key, and what it is part of. */
+interface KeyWrite {
+  readonly actor: string;
+  readonly id: string;
+  readonly action: string;
+  readonly seen: SeenVersions;
+  readonly within: Transaction | null;
 }
 
 const WITH_GROUP = { group: true } as const;
@@ -82,9 +93,14 @@ export class KeysService {
   }
 
   /** null when the group does not exist. */
-  async issue(actor: string, input: KeyInput, secret = makeSecret()): Promise<IssuedKey | null> {
+  async issue(
+    actor: string,
+    input: KeyInput,
+    secret = makeSecret(),
+    within: Transaction | null = null,
+  ): Promise<IssuedKey | null> {
     const id = newId();
-    const key = await this.prisma.$transaction(async (tx) => {
+    const key = await runWrite(this.prisma, this.feed, within, async (tx) => {
       const group = await tx.group.findUnique({ where: { id: input.groupId } });
       if (!group) return null;
       const created = await tx.apiKey.create({
@@ -94,7 +110,6 @@ export class KeysService {
       await this.record(tx, actor, 'key.create', null, created);
       return created;
     });
-    await this.feed.refresh();
     return key && { key, secret };
   }
 
@@ -104,8 +119,9 @@ export class KeysService {
     id: string,
     { models, ...data }: Partial<KeyInput>,
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<KeyRow | null> {
-    return this.change({ actor, action: 'key.update' }, id, seen, async (tx) => {
+    return this.change({ actor, id, action: 'key.update', seen, within }, async (tx) => {
       if (data.groupId && !(await tx.group.findUnique({ where: { id: data.groupId } }))) return null;
       return { ...data, ...(models ? { models: [...models] } : {}) };
     });
@@ -118,13 +134,13 @@ export class KeysService {
   async rotate(
     actor: string,
     id: string,
-    overlapSeconds: number,
+    { overlapSeconds, secret = makeSecret() }: { overlapSeconds: number; secret?: string | undefined },
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<IssuedKey | 'not_found' | 'conflict'> {
-    const found = await this.find(id);
+    const found = await (within ?? this.prisma).apiKey.findUnique({ where: { id } });
     if (!found) return 'not_found';
-    const secret = makeSecret();
-    const key = await this.change({ actor, action: 'key.rotate' }, id, seen, (_, before) => {
+    const key = await this.change({ actor, id, action: 'key.rotate', seen, within }, (_, before) => {
       if (before.revokedAt || !Buffer.from(before.secretHash).equals(found.secretHash)) return null;
       return {
         ...stored(secret),
@@ -137,14 +153,19 @@ export class KeysService {
 
   /** Refuses the key from now on. Revoking twice is no error. */
   revoke(actor: string, id: string, seen: SeenVersions = null): Promise<KeyRow | null> {
-    return this.change({ actor, action: 'key.revoke' }, id, seen, (_, before) => ({
+    return this.change({ actor, id, action: 'key.revoke', seen, within: null }, (_, before) => ({
       revokedAt: before.revokedAt ?? new Date(this.clock.now()),
     }));
   }
 
   /** Takes the key away; its log rows stay. False when there is no such key. */
-  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
-    const removed = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    id: string,
+    seen: SeenVersions = null,
+    within: Transaction | null = null,
+  ): Promise<boolean> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockRow(tx, 'api_keys', id, seen, 'DELETE');
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       if (!before) return false;
@@ -152,20 +173,16 @@ export class KeysService {
       await this.record(tx, actor, 'key.delete', before, null);
       return true;
     });
-    await this.feed.refresh();
-    return removed;
   }
 
   private async change(
-    { actor, action }: { actor: string; action: string },
-    id: string,
-    seen: SeenVersions,
+    { actor, id, action, seen, within }: KeyWrite,
     decide: (
       tx: Transaction,
       before: KeyRow,
     ) => Prisma.ApiKeyUncheckedUpdateInput | null | Promise<Prisma.ApiKeyUncheckedUpdateInput | null>,
   ): Promise<KeyRow | null> {
-    const key = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockRow(tx, 'api_keys', id, seen);
       const before = await tx.apiKey.findUnique({ where: { id }, include: WITH_GROUP });
       const data = before && (await decide(tx, before));
@@ -174,8 +191,6 @@ export class KeysService {
       await this.record(tx, actor, action, before, after);
       return after;
     });
-    await this.feed.refresh();
-    return key;
   }
 
   private record(

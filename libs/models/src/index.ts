@@ -2,7 +2,7 @@ export { CallPricing, type Charge, type PricingTerms, UNPRICED, type UnpricedMod
 export { costNanoUsd, type ModelPrice, type TokenPrices } from './model-price.js';
 export { type CatalogModel, ModelCatalog, type ModelRoute } from './model-catalog.js';
 export { ModelsModule } from './models.module.js';
-export { type ModelInput, type ModelRow, ModelsService } from './models.service.js';
+export { type ModelInput, type ModelRefusal, type ModelRow, ModelsService } from './models.service.js';
 export { formatMultiplier, multipliedNanoUsd, parseMultiplier } from './price-multiplier.js';
 export {
   type ImportedModel,

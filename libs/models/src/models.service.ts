@@ -5,6 +5,7 @@ import {
   lockRow,
   PrismaService,
   type Prisma,
+  runWrite,
   type SeenVersions,
   type Transaction,
 } from '@app/database';
@@ -24,6 +25,7 @@ export interface ModelInput {
   prices: PriceInput | null;
   /** null: not known. */
   contextWindowTokens?: number | null;
+  managedBy?: 'config';
 }
 
 export type ModelRefusal =
@@ -57,22 +59,21 @@ export class ModelsService {
     return this.prisma.model.findUnique({ where: { id }, include: this.withAll() });
   }
 
-  async create(actor: string, input: ModelInput): Promise<ModelRow | ModelRefusal> {
+  async create(actor: string, input: ModelInput, within: Transaction | null = null): Promise<ModelRow | ModelRefusal> {
     const id = newId();
-    const result = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockModels(tx);
       const refusal = await this.refusal(tx, id, input);
       if (refusal) return refusal;
-      const { name, contextWindowTokens = null } = input;
-      await tx.model.create({ data: { id, name, contextWindowTokens, aliases: [...new Set(input.aliases)] } });
+      const { name, contextWindowTokens = null, managedBy = null } = input;
+      const aliases = [...new Set(input.aliases)];
+      await tx.model.create({ data: { id, name, contextWindowTokens, aliases, managedBy } });
       await this.putRoutes(tx, id, input.upstreams);
       if (input.prices) await this.versions.put(tx, id, input.prices);
       const after = await tx.model.findUniqueOrThrow({ where: { id }, include: this.withAll() });
       await this.record(tx, actor, 'model.create', null, after);
       return after;
     });
-    await this.feed.refresh();
-    return result;
   }
 
   /** null when there is no such model. */
@@ -81,21 +82,23 @@ export class ModelsService {
     id: string,
     input: Partial<ModelInput>,
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<ModelRow | ModelRefusal | null> {
-    const result = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockModels(tx);
       await lockRow(tx, 'models', id, seen);
       const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
       if (!before) return null;
       const refusal = await this.refusal(tx, id, input);
       if (refusal) return refusal;
-      const { name, aliases, upstreams, prices, contextWindowTokens } = input;
+      const { name, aliases, upstreams, prices, contextWindowTokens, managedBy } = input;
       await tx.model.update({
         where: { id },
         data: {
           ...(name ? { name } : {}),
           ...(aliases ? { aliases: [...new Set(aliases)] } : {}),
           ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
+          ...(managedBy ? { managedBy } : {}),
         },
       });
       if (upstreams) await this.putRoutes(tx, id, upstreams);
@@ -107,13 +110,16 @@ export class ModelsService {
       await this.record(tx, actor, 'model.update', before, after);
       return after;
     });
-    await this.feed.refresh();
-    return result;
   }
 
   /** False when there is no such model. */
-  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<boolean> {
-    const removed = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    id: string,
+    seen: SeenVersions = null,
+    within: Transaction | null = null,
+  ): Promise<boolean> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockModels(tx);
       await lockRow(tx, 'models', id, seen, 'DELETE');
       const before = await tx.model.findUnique({ where: { id }, include: this.withAll() });
@@ -122,8 +128,6 @@ export class ModelsService {
       await this.record(tx, actor, 'model.delete', before, null);
       return true;
     });
-    await this.feed.refresh();
-    return removed;
   }
 
   /** A name or alias may lead to one model only, and a route only to an upstream that exists. */

@@ -1,4 +1,4 @@
-import { AuditLog, ChangeFeed, PrismaService, type Prisma, type Transaction } from '@app/database';
+import { AuditLog, ChangeFeed, PrismaService, type Prisma, runWrite, type Transaction } from '@app/database';
 import { Injectable } from '@nestjs/common';
 import { Clock, newId } from '@app/runtime';
 import { lockModels } from './lock-models.js';
@@ -44,8 +44,13 @@ export class PriceVersions {
   }
 
   /** null when there is no such model. */
-  async add(actor: string, modelId: string, input: PriceInput): Promise<PriceRow | null> {
-    const added = await this.prisma.$transaction(async (tx) => {
+  async add(
+    actor: string,
+    modelId: string,
+    input: PriceInput,
+    within: Transaction | null = null,
+  ): Promise<PriceRow | null> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockModels(tx);
       if (!(await tx.model.findUnique({ where: { id: modelId } }))) return null;
       const after = await this.put(tx, modelId, input);
@@ -53,13 +58,16 @@ export class PriceVersions {
       await this.audit.record(tx, { ...write, before: null, after });
       return after;
     });
-    await this.feed.refresh();
-    return added;
   }
 
   /** 'in_effect' when it counts, or has counted: rows were priced by it. */
-  async remove(actor: string, modelId: string, id: string): Promise<'removed' | 'not_found' | 'in_effect'> {
-    const result = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    modelId: string,
+    id: string,
+    within: Transaction | null = null,
+  ): Promise<'removed' | 'not_found' | 'in_effect'> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockModels(tx);
       const before = await tx.modelPrice.findFirst({ where: { id, modelId } });
       if (!before) return 'not_found';
@@ -69,8 +77,6 @@ export class PriceVersions {
       await this.audit.record(tx, { ...write, before, after: null });
       return 'removed';
     });
-    await this.feed.refresh();
-    return result;
   }
 
   /** Adds a version as part of another write. @param input null: from now on the model has no price */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { readSettings, SettingsError } from './settings.js';
 
 describe('readSettings', () => {
@@ -10,7 +11,7 @@ describe('readSettings', () => {
       masterKey: null,
       demo: 'auto',
       logLevel: 'info',
-      withoutEffect: [],
+      configFile: null,
     });
   });
 
@@ -18,10 +19,8 @@ describe('readSettings', () => {
     expect(readSettings({ DATABASE_URL: '', PORT: '' })).toMatchObject({ databaseUrl: null, port: 8080 });
   });
 
-  it('says which variables have no effect yet', () => {
-    expect(readSettings({ REDIS_URL: 'redis://x', TOLLGATE_CONFIG: 'tollgate.yaml' }).withoutEffect).toEqual([
-      'TOLLGATE_CONFIG',
-    ]);
+  it('takes the configuration file from where it was started', () => {
+    expect(readSettings({ TOLLGATE_CONFIG: 'tollgate.yaml' }).configFile).toBe(resolve('tollgate.yaml'));
   });
 
   it.each([

@@ -110,6 +110,8 @@ export interface Settings {
   readonly previousMasterKey: Buffer | null;
   readonly adminToken: string | null;
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
+  /** File that says what there is; applied at each start. */
+  readonly configFile: string | null;
   /** Private networks in which upstreams may be. */
   readonly upstreamPrivateCidrs: readonly string[];
   /** Data-plane requests that may run at once. */
@@ -132,12 +134,7 @@ export interface Settings {
   readonly logLevel: string;
   /** Started by `npm start`, which is then to be outlived by nothing. */
   readonly isUnderNpm: boolean;
-  /** Names of variables that are set but have no effect in this release. */
-  readonly withoutEffect: readonly string[];
 }
-
-/** Variables of the contract whose feature comes with a later release: they are checked, and said to be without effect. */
-const NOT_YET_USED = ['TOLLGATE_CONFIG'] as const;
 
 const LOOPBACK_CIDRS = ['127.0.0.0/8', '::1/128'];
 
@@ -166,6 +163,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     openai: data.OPENAI_API_KEY
       ? { apiKey: data.OPENAI_API_KEY, baseUrl: data.OPENAI_BASE_URL ?? 'https://api.openai.com/v1' }
       : null,
+    configFile: data.TOLLGATE_CONFIG ? resolve(data.TOLLGATE_CONFIG) : null,
     // Who reaches a gateway on loopback reaches everything else there, too.
     upstreamPrivateCidrs:
       data.UPSTREAM_PRIVATE_CIDRS?.split(',').map((cidr) => cidr.trim()) ?? (isLoopback ? LOOPBACK_CIDRS : []),
@@ -181,7 +179,6 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     stalledClientMs: data.CLIENT_STALL_SECONDS * 1000,
     logLevel: data.LOG_LEVEL,
     isUnderNpm: env.npm_lifecycle_event === 'start',
-    withoutEffect: NOT_YET_USED.filter((name) => data[name] !== undefined),
   };
 }
 

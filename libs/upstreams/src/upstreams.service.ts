@@ -5,6 +5,7 @@ import {
   lockRow,
   PrismaService,
   type Prisma,
+  runWrite,
   type SeenVersions,
   type Transaction,
 } from '@app/database';
@@ -40,6 +41,7 @@ export interface UpstreamInput {
   coolDownSecondsMax?: number;
   probeIntervalSeconds?: number | null;
   compaction?: CompactionMode;
+  managedBy?: 'config';
 }
 
 /** undefined in each: as it is. */
@@ -75,16 +77,18 @@ export class UpstreamsService {
     return this.prisma.upstream.findUnique({ where: { id } });
   }
 
-  async create(actor: string, { credential, extraHeaders, httpProxy, ...data }: UpstreamInput): Promise<UpstreamRow> {
+  async create(
+    actor: string,
+    { credential, extraHeaders, httpProxy, ...data }: UpstreamInput,
+    within: Transaction | null = null,
+  ): Promise<UpstreamRow> {
     const id = newId();
     const secrets = { credential, extraHeaders, httpProxy };
-    const upstream = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       const created = await tx.upstream.create({ data: { id, ...data, ...this.sealed(id, secrets) } });
       await this.record(tx, actor, 'upstream.create', null, created);
       return created;
     });
-    await this.feed.refresh();
-    return upstream;
   }
 
   /**
@@ -97,8 +101,9 @@ export class UpstreamsService {
     id: string,
     { credential, extraHeaders, httpProxy, ...data }: Partial<UpstreamInput>,
     seen: SeenVersions = null,
+    within: Transaction | null = null,
   ): Promise<UpstreamRow | null> {
-    const upstream = await this.prisma.$transaction(async (tx) => {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockRow(tx, 'upstreams', id, seen);
       const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return null;
@@ -112,8 +117,6 @@ export class UpstreamsService {
       await this.record(tx, actor, 'upstream.update', before, after);
       return after;
     });
-    await this.feed.refresh();
-    return upstream;
   }
 
   /** Takes an upstream out of use, or back into it with a clean record, on all replicas. null when there is none. */
@@ -146,8 +149,13 @@ export class UpstreamsService {
   }
 
   /** 'in_use' when models name it: without it they would be served by every upstream. */
-  async remove(actor: string, id: string, seen: SeenVersions = null): Promise<'removed' | 'not_found' | 'in_use'> {
-    const result = await this.prisma.$transaction(async (tx) => {
+  async remove(
+    actor: string,
+    id: string,
+    seen: SeenVersions = null,
+    within: Transaction | null = null,
+  ): Promise<'removed' | 'not_found' | 'in_use'> {
+    return runWrite(this.prisma, this.feed, within, async (tx) => {
       await lockRow(tx, 'upstreams', id, seen, 'DELETE');
       const before = await tx.upstream.findUnique({ where: { id } });
       if (!before) return 'not_found';
@@ -156,8 +164,6 @@ export class UpstreamsService {
       await this.record(tx, actor, 'upstream.delete', before, null);
       return 'removed';
     });
-    await this.feed.refresh();
-    return result;
   }
 
   /** Only what is given is written. */

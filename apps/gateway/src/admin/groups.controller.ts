@@ -1,7 +1,6 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import {
-  BodyPolicy,
   CEILING_MISSING,
   CreateGroup,
   Group,
@@ -11,20 +10,11 @@ import {
   idOf,
   type Page,
   PageQuery,
-  toPublicId,
   UpdateGroup,
 } from '@app/contract';
 import { type GroupRow, GroupsService, modelRule } from '@app/groups';
-import { Prisma, type SeenVersions } from '@app/database';
-import type { StoredWindow } from '@app/limits';
-import {
-  formatMultiplier,
-  fromStoredPrices,
-  ModelCatalog,
-  parseMultiplier,
-  type StoredPrices,
-  toStoredPrices,
-} from '@app/models';
+import type { SeenVersions } from '@app/database';
+import { ModelCatalog } from '@app/models';
 import { Routing } from '@app/upstreams';
 import { IfMatch } from '../conditional/if-match.js';
 import { tagged, type Tagged } from '../conditional/tagged.js';
@@ -32,18 +22,8 @@ import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
-import { given } from './given.js';
-import {
-  shownLimits,
-  shownModelLimits,
-  shownWindow,
-  type StoredModelLimits,
-  toLimitColumns,
-  toModelLimits,
-  toStoredWindow,
-} from './limit-fields.js';
+import { toGroup, toGroupChange, toGroupInput } from './group-fields.js';
 import { page, pageRequest } from './page.js';
-import { shownTokenPrices, toTokenPrices } from './price-fields.js';
 
 @AdminController('groups')
 export class GroupsController {
@@ -67,8 +47,7 @@ export class GroupsController {
   @ApiOperation({ summary: 'Make a group' })
   @ApiCreatedResponse({ standardSchema: Group })
   async create(@Actor() actor: string, @Body({ schema: CreateGroup }) body: CreateGroup): Promise<Tagged<Group>> {
-    const { name, description, models } = body;
-    const group = await this.groups.create(actor, { name, description, models, ...toPolicies(body) });
+    const group = await this.groups.create(actor, toGroupInput(body));
     return tagged(toGroup(group), group);
   }
 
@@ -91,9 +70,7 @@ export class GroupsController {
     @Body({ schema: UpdateGroup }) body: UpdateGroup,
     @IfMatch() seen: SeenVersions,
   ): Promise<Tagged<Group>> {
-    const { name, description, models } = body;
-    const changes = given({ name, description, models, ...toPolicies(body) });
-    const group = await this.groups.update(actor, id, changes, seen);
+    const group = await this.groups.update(actor, id, toGroupChange(body), seen);
     if (!group) throw AdminProblem.notFound('group');
     if (group === 'no_ceiling') {
       throw AdminProblem.invalid([{ path: 'ceiling_prices', message: CEILING_MISSING }]);
@@ -157,61 +134,4 @@ function explain(group: string, model: string, pattern: string | undefined, upst
   return upstreams.length > 0
     ? `${allowed}. It would be served by ${upstreams.join(', then ')}.`
     : `${allowed}, but no upstream serves it.`;
-}
-
-/** The service's names for what was given. */
-function toPolicies(body: UpdateGroup) {
-  return given({
-    onClientLeft: body.on_client_left,
-    encryptedContentOnMove: body.encrypted_content_on_move,
-    compactionOutput: body.compaction_output,
-    automaticCompaction: body.automatic_compaction,
-    modelLimits: body.model_limits?.map(toModelLimits) as Prisma.InputJsonArray | undefined,
-    windows: body.windows?.map(toStoredWindow) as Prisma.InputJsonArray | undefined,
-    timeZone: body.time_zone,
-    limitMessage: body.limit_message,
-    queueWaitMs: body.queue_wait_ms,
-    priceMultiplier: body.price_multiplier,
-    unpricedModels: body.unpriced_models,
-    ceilingPrices: toCeiling(body.ceiling_prices),
-    bodyPolicy: body.body_policy,
-    redact: body.redact,
-    ...toLimitColumns(body),
-  });
-}
-
-function toCeiling(prices: UpdateGroup['ceiling_prices']) {
-  if (prices === undefined) return undefined;
-  return prices === null ? Prisma.DbNull : ({ ...toStoredPrices(toTokenPrices(prices)) } as Prisma.InputJsonObject);
-}
-
-function shownCeiling(stored: StoredPrices | null): Group['ceiling_prices'] {
-  return stored && shownTokenPrices(fromStoredPrices(stored));
-}
-
-function toGroup(row: GroupRow): Group {
-  return {
-    id: toPublicId('group', row.id),
-    name: row.name,
-    description: row.description,
-    models: row.models.map(({ pattern }) => pattern),
-    on_client_left: row.onClientLeft as Group['on_client_left'],
-    encrypted_content_on_move: row.encryptedContentOnMove as Group['encrypted_content_on_move'],
-    compaction_output: row.compactionOutput as Group['compaction_output'],
-    automatic_compaction: row.automaticCompaction,
-    ...shownLimits(row),
-    model_limits: (row.modelLimits as unknown as StoredModelLimits[]).map(shownModelLimits),
-    windows: (row.windows as unknown as StoredWindow[]).map(shownWindow),
-    time_zone: row.timeZone,
-    limit_message: row.limitMessage,
-    queue_wait_ms: row.queueWaitMs,
-    price_multiplier: formatMultiplier(parseMultiplier(row.priceMultiplier.toFixed(4)) ?? 0n),
-    unpriced_models: row.unpricedModels as Group['unpriced_models'],
-    ceiling_prices: shownCeiling(row.ceilingPrices as unknown as StoredPrices | null),
-    body_policy: BodyPolicy.parse(row.bodyPolicy),
-    redact: row.redact as Group['redact'],
-    key_count: row._count.keys,
-    created_at: row.createdAt.toISOString(),
-    updated_at: row.updatedAt.toISOString(),
-  };
 }

@@ -2,15 +2,15 @@ import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { CreateModel, idOf, Model, ModelList, type Page, PageQuery, toPublicId, UpdateModel } from '@app/contract';
 import type { SeenVersions } from '@app/database';
-import { type ModelInput, type ModelRow, ModelsService } from '@app/models';
+import { ModelsService } from '@app/models';
 import { IfMatch } from '../conditional/if-match.js';
 import { tagged, type Tagged } from '../conditional/tagged.js';
 import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
+import { toModel, toModelChange, toModelInput } from './model-fields.js';
 import { page, pageRequest } from './page.js';
-import { shownPrices, toPriceInput } from './price-fields.js';
 
 @AdminController('models')
 export class ModelsAdminController {
@@ -30,15 +30,7 @@ export class ModelsAdminController {
   @ApiOperation({ summary: 'Register a model' })
   @ApiCreatedResponse({ standardSchema: Model })
   async create(@Actor() actor: string, @Body({ schema: CreateModel }) body: CreateModel): Promise<Tagged<Model>> {
-    return accepted(
-      await this.models.create(actor, {
-        name: body.name,
-        aliases: body.aliases,
-        upstreams: body.upstreams.map(toRoute),
-        prices: body.prices && toPriceInput(body.prices),
-        contextWindowTokens: body.context_window_tokens,
-      }),
-    );
+    return accepted(await this.models.create(actor, toModelInput(body)));
   }
 
   @Get(':id')
@@ -59,15 +51,7 @@ export class ModelsAdminController {
     @Body({ schema: UpdateModel }) body: UpdateModel,
     @IfMatch() seen: SeenVersions,
   ): Promise<Tagged<Model>> {
-    const { name, aliases, upstreams, prices, context_window_tokens: contextWindowTokens } = body;
-    const changes = {
-      ...(name === undefined ? {} : { name }),
-      ...(aliases === undefined ? {} : { aliases }),
-      ...(upstreams === undefined ? {} : { upstreams: upstreams.map(toRoute) }),
-      ...(prices === undefined ? {} : { prices: prices && toPriceInput(prices) }),
-      ...(contextWindowTokens === undefined ? {} : { contextWindowTokens }),
-    };
-    return accepted(await this.models.update(actor, id, changes, seen));
+    return accepted(await this.models.update(actor, id, toModelChange(body), seen));
   }
 
   @Delete(':id')
@@ -84,9 +68,6 @@ export class ModelsAdminController {
   }
 }
 
-const NOT_PRICED =
-  'The model has no price now: what it is used for costs nothing, is refused or costs the ceiling, by unpriced_models of each group.';
-
 function accepted(result: Awaited<ReturnType<ModelsService['update']>>): Tagged<Model> {
   if (!result) throw AdminProblem.notFound('model');
   if (!('refused' in result)) return tagged(toModel(result), result);
@@ -96,26 +77,4 @@ function accepted(result: Awaited<ReturnType<ModelsService['update']>>): Tagged<
   throw AdminProblem.invalid([
     { path: 'upstreams', message: `holds ${toPublicId('upstream', result.upstreamId)}, which does not exist` },
   ]);
-}
-
-function toRoute(route: CreateModel['upstreams'][number]): ModelInput['upstreams'][number] {
-  return { upstreamId: route.upstream_id, upstreamModel: route.upstream_model ?? null };
-}
-
-function toModel(row: ModelRow): Model {
-  const prices = shownPrices(row.prices[0]);
-  return {
-    id: toPublicId('model', row.id),
-    name: row.name,
-    aliases: row.aliases,
-    upstreams: row.upstreams.map(({ upstreamId, upstreamModel }) => ({
-      upstream_id: toPublicId('upstream', upstreamId),
-      upstream_model: upstreamModel,
-    })),
-    prices,
-    warnings: prices ? [] : [{ code: 'model_not_priced', message: NOT_PRICED }],
-    context_window_tokens: row.contextWindowTokens,
-    created_at: row.createdAt.toISOString(),
-    updated_at: row.updatedAt.toISOString(),
-  };
 }

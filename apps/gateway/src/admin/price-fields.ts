@@ -60,6 +60,12 @@ export function shownPrices(row: PriceRow | undefined): Prices | null {
   return { ...shownTokenPrices(row), ...(Object.keys(tiers).length > 0 ? { service_tiers: tiers } : {}) };
 }
 
+/** Prices that are to be stored, as the API will show them. */
+export function shownPriceInput({ serviceTiers, ...prices }: PriceInput): Prices {
+  const tiers = Object.fromEntries([...serviceTiers].map(([tier, own]) => [tier, shownTokenPrices(own)]));
+  return { ...shownTokenPrices(prices), ...(serviceTiers.size > 0 ? { service_tiers: tiers } : {}) };
+}
+
 /** A version with its place among the others. @param rows all of the model's, newest first */
 export function shownPrice(row: PriceRow, rows: readonly PriceRow[], nowMs: number): Price {
   const inEffect = rows.find(({ effectiveFrom }) => effectiveFrom.getTime() <= nowMs);

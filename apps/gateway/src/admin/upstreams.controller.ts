@@ -33,8 +33,8 @@ import { Permit } from '../identity/permissions.js';
 import { Actor } from '../identity/principal.js';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AdminController } from './admin.decorators.js';
-import { given } from './given.js';
 import { page, pageRequest } from './page.js';
+import { shownUpstreamFields, toUpstreamChange } from './upstream-fields.js';
 
 @AdminController('upstreams')
 export class UpstreamsController {
@@ -154,28 +154,10 @@ export class UpstreamsController {
   private async toInput(body: CreateUpstream): Promise<UpstreamInput>;
   private async toInput(body: UpdateUpstream): Promise<Partial<UpstreamInput>>;
   private async toInput(body: UpdateUpstream): Promise<Partial<UpstreamInput>> {
-    const input = {
-      name: body.name,
-      kind: body.kind,
-      baseUrl: body.base_url === undefined ? undefined : await this.checkedBaseUrl(body.base_url),
-      credential: body.credential,
-      priority: body.priority,
-      weight: body.weight,
-      maxConcurrency: body.max_concurrency,
-      streamMode: body.stream_mode,
-      extraHeaders: body.extra_headers,
-      parameterOverrides: body.parameter_overrides,
-      connectTimeoutMs: body.connect_timeout_ms,
-      headersTimeoutMs: body.headers_timeout_ms,
-      idleTimeoutMs: body.idle_timeout_ms,
-      totalTimeoutMs: body.total_timeout_ms,
-      httpProxy: body.http_proxy && (await this.checkedProxy(body.http_proxy)),
-      coolDownSecondsMax: body.cool_down_seconds_max,
-      probeIntervalSeconds: body.probe_interval_seconds,
-      compaction: body.compaction,
-      enabled: body.enabled,
-    };
-    return given(input);
+    const input = toUpstreamChange(body);
+    if (input.baseUrl !== undefined) input.baseUrl = await this.checkedBaseUrl(input.baseUrl);
+    if (input.httpProxy) input.httpProxy = await this.checkedProxy(input.httpProxy);
+    return input;
   }
 
   private async checkedBaseUrl(text: string): Promise<string> {
@@ -206,25 +188,10 @@ export class UpstreamsController {
     const report = held?.health.report(this.clock.monotonic()) ?? null;
     return {
       id: toPublicId('upstream', row.id),
-      name: row.name,
-      kind: row.kind,
-      base_url: row.baseUrl,
+      ...shownUpstreamFields(row),
       credential_fingerprint: row.credentialFingerprint,
-      priority: row.priority,
-      weight: row.weight,
-      max_concurrency: row.maxConcurrency,
-      stream_mode: row.streamMode,
       extra_header_names: row.extraHeaderNames,
-      parameter_overrides: row.parameterOverrides as Upstream['parameter_overrides'],
-      connect_timeout_ms: row.connectTimeoutMs,
-      headers_timeout_ms: row.headersTimeoutMs,
-      idle_timeout_ms: row.idleTimeoutMs,
-      total_timeout_ms: row.totalTimeoutMs,
       http_proxy: this.shownProxy(row),
-      cool_down_seconds_max: row.coolDownSecondsMax,
-      probe_interval_seconds: row.probeIntervalSeconds,
-      compaction: row.compaction as Upstream['compaction'],
-      enabled: row.enabled,
       demo: row.demo,
       state: stateOf(row, report),
       circuit: report?.circuit ?? 'closed',

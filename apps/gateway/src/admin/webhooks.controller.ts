@@ -108,7 +108,7 @@ export class WebhooksController {
     @Body({ schema: RotateWebhook.prefault({}) }) body: RotateWebhook,
     @IfMatch() seen: SeenVersions,
   ): Promise<Tagged<IssuedWebhook>> {
-    const issued = await this.webhooks.rotate(actor, id, body.overlap_seconds, seen);
+    const issued = await this.webhooks.rotate(actor, id, { overlapSeconds: body.overlap_seconds }, seen);
     if (!issued) throw AdminProblem.notFound('webhook');
     return toIssued(issued);
   }
@@ -149,13 +149,15 @@ export class WebhooksController {
   }
 }
 
-function toWebhook(row: WebhookRow): Webhook {
+/** A webhook as the API shows it. */
+export function toWebhook(row: WebhookRow): Webhook {
   return {
     id: toPublicId('webhook', row.id),
     name: row.name,
     url: row.url,
     types: row.types,
     enabled: row.enabled,
+    managed_by: row.managedBy as Webhook['managed_by'],
     disabled_reason: row.disabledReason,
     secret_fingerprint: row.secretFingerprint,
     previous_secret_expires_at: row.previousSecretExpiresAt?.toISOString() ?? null,

@@ -8,9 +8,9 @@ import { type BodyLimits, receiveBody } from './request-body/receive-body.js';
 /** Legal requests reach tens of MiB: two images of 12 MB are a body of 32 MB (codex-cli.md §2). */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
 const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
-/** The public price list has 1.6 MB, and grows. */
-const PRICE_LIST_BYTES_MAX = 32 * 1024 * 1024;
-const TAKES_PRICE_LIST = '/admin/v1/prices/import';
+/** The public price list has 1.6 MB, and grows; a configuration has all keys in it. */
+const DOCUMENT_BYTES_MAX = 32 * 1024 * 1024;
+const TAKES_DOCUMENT = new Set(['/admin/v1/prices/import', '/admin/v1/config/diff', '/admin/v1/config/apply']);
 
 const LIMITS: BodyLimits = {
   bytesMax: BODY_BYTES_MAX,
@@ -25,7 +25,7 @@ const ADMIN_BODY = { encoding: null, wireBytes: 0, isPooled: false };
 
 /** How large a body a route of the admin API takes. */
 export function adminBodyBytesMax(request: FastifyRequest): number {
-  return routeOf(request) === TAKES_PRICE_LIST ? PRICE_LIST_BYTES_MAX : ADMIN_BODY_BYTES_MAX;
+  return TAKES_DOCUMENT.has(routeOf(request)) ? DOCUMENT_BYTES_MAX : ADMIN_BODY_BYTES_MAX;
 }
 
 /** Keeps the data plane's bodies as the client's bytes, decoded, whatever their type; parses the admin API's as JSON. */

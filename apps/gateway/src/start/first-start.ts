@@ -35,7 +35,8 @@ export async function setUpOnce(app: NestFastifyApplication, settings: Settings,
       enabled: true,
     });
   }
-  if (settings.demo === 'auto') await makeDemo(app, dataDir);
+  // A file says itself who may do what.
+  if (settings.demo === 'auto' && settings.configFile === null) await makeDemo(app, dataDir);
   await writeSetting(prisma, SET_UP, new Date().toISOString());
 }
 
