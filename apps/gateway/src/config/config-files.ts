@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { ConfigApplied, ConfigDiff, ConfigDocument, ConfigDrift, ConfigKind, Permission } from '@app/contract';
 import {
-  AuditLog,
   ChangeFeed,
   isDeadlock,
   type Prisma,
@@ -56,7 +55,6 @@ export class ConfigFiles {
   constructor(
     private readonly prisma: PrismaService,
     private readonly feed: ChangeFeed,
-    private readonly audit: AuditLog,
     private readonly checks: ConfigChecks,
     private readonly present: PresentConfig,
     private readonly writes: ConfigWrites,
@@ -94,10 +92,7 @@ export class ConfigFiles {
   /** It changes objects in another order than people do, and gives way to them where they would wait for each other. */
   private async attempt(wanted: ConfigDocument, options: ApplyOptions, attempts: number): Promise<ConfigApplied> {
     try {
-      return await this.prisma.$transaction(
-        (tx) => this.audit.together(tx, () => this.applyWithin(tx, wanted, options)),
-        TRANSACTION,
-      );
+      return await this.prisma.$transaction((tx) => this.applyWithin(tx, wanted, options), TRANSACTION);
     } catch (error) {
       if (attempts > 1 && isDeadlock(error)) return this.attempt(wanted, options, attempts - 1);
       throw error;

@@ -15,13 +15,22 @@ export class ConfigWrites {
     private readonly routes: RouteWrites,
     private readonly access: AccessWrites,
     private readonly installation: InstallationWrites,
+    private readonly audit: AuditLog,
   ) {}
 
   /**
    * @param document with secrets
    * @throws AdminProblem 409 with the place in the file, for what only the database could know
    */
-  async take(steps: readonly PlannedStep[], document: ConfigDocument, context: WriteContext): Promise<IssuedSecret[]> {
+  take(steps: readonly PlannedStep[], document: ConfigDocument, context: WriteContext): Promise<IssuedSecret[]> {
+    return this.audit.together(context.tx, () => this.takeAll(steps, document, context));
+  }
+
+  private async takeAll(
+    steps: readonly PlannedStep[],
+    document: ConfigDocument,
+    context: WriteContext,
+  ): Promise<IssuedSecret[]> {
     const issued: IssuedSecret[] = [];
     for (const step of inOrder(steps)) {
       try {
