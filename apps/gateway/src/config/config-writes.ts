@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ConfigDocument } from '@app/contract';
-import { Prisma } from '@app/database';
+import { AuditLog, Prisma } from '@app/database';
 import { AdminProblem } from '../http/admin-problem.js';
 import { AccessWrites } from './access-writes.js';
 import type { PlannedStep } from './config-plan.js';
