@@ -74,6 +74,7 @@ describe('links in the documentation', () => {
     'CONTRIBUTING.md',
     'docs/operators.md',
     'docs/admin-api.md',
+    'docs/sign-in.md',
     'docs/cache-health.md',
     'docs/audit.md',
     'docs/cli.md',

@@ -51,7 +51,7 @@ async function objectsOf<T>(gateway: TestGateway, path: string): Promise<T[]> {
 /** Who did what, in order. */
 async function entriesOf(gateway: TestGateway): Promise<string[]> {
   const rows = await gateway.database.query<{ entry: string }>(
-    `SELECT actor || ' ' || action AS entry FROM audit_entries ORDER BY at, id`,
+    `SELECT actor || ' ' || action AS entry FROM audit_entries ORDER BY sequence`,
   );
   return rows.map(({ entry }) => entry);
 }

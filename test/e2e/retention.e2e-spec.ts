@@ -244,7 +244,7 @@ describe('every table', () => {
   ];
   const KEPT_FOR_EVER = ['usage_days', 'ledger_entries', 'erasures', 'audit_head', 'audit_dropped'];
   const CONFIGURATION =
-    'groups group_models api_keys models model_prices upstreams model_upstreams operators operator_keys admin_tokens webhooks prepaid_balances settings change_feed _prisma_migrations'.split(
+    'groups group_models api_keys models model_prices upstreams model_upstreams operators operator_keys operator_totps operator_identities admin_tokens webhooks prepaid_balances settings change_feed _prisma_migrations'.split(
       ' ',
     );
 

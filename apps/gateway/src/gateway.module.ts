@@ -6,7 +6,7 @@ import { CompactionModule } from '@app/compaction';
 import { DatabaseModule } from '@app/database';
 import { JournalModule, type JournalOptions } from '@app/journal';
 import { KeysModule } from '@app/keys';
-import { RedisModule, RuntimeModule } from '@app/runtime';
+import { type OidcSettings, RedisModule, RuntimeModule } from '@app/runtime';
 import { StorageModule } from '@app/storage';
 import { UpstreamsModule } from '@app/upstreams';
 import { AdminModule } from './admin/admin.module.js';
@@ -40,6 +40,10 @@ export interface GatewayIdentity {
   /** 32 bytes */
   masterKey: Buffer;
   adminToken: AdminTokenHash;
+  /** null: operators sign in by password only */
+  oidc: OidcSettings | null;
+  /** Where browsers find the gateway; null: where their requests say. */
+  publicUrl: string | null;
   answerLimits: AnswerLimits;
   throttling: ThrottleLimits;
   journal: JournalOptions;
@@ -99,7 +103,7 @@ export class GatewayModule {
         ModelRoutesModule,
         AdminModule,
         ConfigModule,
-        IdentityModule.forRoot(identity.adminToken),
+        IdentityModule.forRoot(identity),
         IdempotencyModule.forRoot(masterKey),
         OrganizationModule,
         LiveModule,

@@ -57,6 +57,8 @@ async function start(settings: Settings, started: Started): Promise<void> {
       replicaId: replicaIdOf(dataDir),
       masterKey,
       adminToken: adminToken.hash,
+      oidc: settings.oidc,
+      publicUrl: settings.publicUrl,
       answerLimits: settings,
       throttling: {
         admin: settings.adminRequestsPerMinute,

@@ -80,12 +80,18 @@ export {
   CreateAdminToken,
   CreateOperator,
   CurrentPrincipal,
+  DisableTotp,
+  EnrolTotp,
   InvitedOperator,
   IssuedAdminToken,
   Operator,
   OperatorList,
+  PendingTotp,
+  RecoveryCodes,
   SetUp,
   SignIn,
+  SignInOptions,
+  TotpCode,
   UpdateOperator,
 } from './operators.js';
 export { type Permission, PERMISSIONS, type Role, ROLE_PERMISSIONS, ROLES } from './permissions.js';

@@ -44,6 +44,7 @@ export const Operator = z
     key_ids: z.array(z.string()),
     enabled: z.boolean(),
     has_password: z.boolean(),
+    totp_enabled: z.boolean().meta({ description: 'Whether a code has to go with the password' }),
     invited_until: z.string().nullable(),
     last_seen_at: z.string().nullable(),
     created_at: z.string(),
@@ -73,6 +74,8 @@ export const SignIn = z
   .strictObject({
     email: z.string().max(254),
     password: z.string().max(256),
+    totp: z.string().max(20).optional().meta({ description: 'The code of the second factor, of whoever has one' }),
+    recovery_code: z.string().max(64).optional().meta({ description: 'In place of totp, once' }),
   })
   .meta({ id: 'SignIn' });
 export type SignIn = z.infer<typeof SignIn>;
@@ -81,6 +84,37 @@ export const ChangePassword = z
   .strictObject({ current_password: z.string().max(256), new_password: Password })
   .meta({ id: 'ChangePassword' });
 export type ChangePassword = z.infer<typeof ChangePassword>;
+
+export const SignInOptions = z
+  .object({ password: z.boolean(), oidc: z.boolean().meta({ description: 'By GET /admin/v1/oidc/login' }) })
+  .meta({ id: 'SignInOptions' });
+export type SignInOptions = z.infer<typeof SignInOptions>;
+
+export const EnrolTotp = z.strictObject({ current_password: z.string().max(256) }).meta({ id: 'EnrolTotp' });
+export type EnrolTotp = z.infer<typeof EnrolTotp>;
+
+export const PendingTotp = z
+  .object({
+    secret: z.string().meta({ description: 'Base32, to be typed into an authenticator; told this once' }),
+    otpauth_url: z.string().meta({ description: 'The same, to be shown as a QR code' }),
+  })
+  .meta({ id: 'PendingTotp' });
+export type PendingTotp = z.infer<typeof PendingTotp>;
+
+export const TotpCode = z
+  .strictObject({ code: z.string().max(64).meta({ description: 'Six digits' }) })
+  .meta({ id: 'TotpCode' });
+export type TotpCode = z.infer<typeof TotpCode>;
+
+export const DisableTotp = z
+  .strictObject({ code: z.string().max(64).meta({ description: 'Six digits, or a recovery code' }) })
+  .meta({ id: 'DisableTotp' });
+export type DisableTotp = z.infer<typeof DisableTotp>;
+
+export const RecoveryCodes = z
+  .object({ recovery_codes: z.array(z.string()).meta({ description: 'Each is good for one sign-in; told this once' }) })
+  .meta({ id: 'RecoveryCodes' });
+export type RecoveryCodes = z.infer<typeof RecoveryCodes>;
 
 /** Who calls, and what he may do. */
 export const CurrentPrincipal = z

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import { Clock, newId } from '@app/runtime';
-import { makeToken, type OperatorRow, OperatorsService } from './operators.service.js';
+import { makeToken, type OperatorRow, OperatorsService, type SignedIn } from './operators.service.js';
 import { hashOf } from './operator-sessions.js';
 import { PasswordHasher } from './password-hasher.js';
-import { type SignedIn, SignIns } from './sign-in.js';
 
 const SETUP_SETTING = 'setup_link';
 const SETUP_MS = 30 * 60_000;
@@ -22,7 +21,6 @@ export class Invitations {
   constructor(
     private readonly prisma: PrismaService,
     private readonly operators: OperatorsService,
-    private readonly signIns: SignIns,
     private readonly hasher: PasswordHasher,
     private readonly clock: Clock,
   ) {}
@@ -74,7 +72,7 @@ export class Invitations {
       await this.operators.record(tx, created.email, 'operator.set_up', null, created);
       return created;
     });
-    return operator && this.signIns.begin(operator, null);
+    return operator && this.operators.beginSession(operator, null);
   }
 
   /** Whether it is the link for the first owner; else it may be an invitation. */

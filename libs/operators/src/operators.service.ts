@@ -18,6 +18,14 @@ export interface OperatorInput {
 
 export type OperatorChange = Partial<Omit<OperatorInput, 'email'>> & { enabled?: boolean };
 
+/** Somebody has signed in. */
+export interface SignedIn {
+  readonly operator: OperatorRow;
+  /** For the cookie. */
+  readonly secret: string;
+  readonly expiresAt: Date;
+}
+
 /** How long an invitation can be taken up. */
 const INVITED_MS = 7 * 86_400_000;
 const WITH_KEYS = { keys: true } as const;
@@ -74,13 +82,18 @@ export class OperatorsService {
     return typeof operator === 'string' ? operator : { operator, token };
   }
 
-  /** A new invitation: the old one, and a password that was set, are good for nothing any more. null when there is none. */
+  /**
+   * A new invitation, by which somebody begins anew: the old one, the password, the second factor and what a provider knew him by are
+   * good for nothing any more. null when there is none.
+   */
   async reinvite(actor: string, id: string): Promise<{ operator: OperatorRow; token: string } | null> {
     const token = makeToken();
     const operator = await this.prisma.$transaction(async (tx) => {
       const before = await tx.operator.findUnique({ where: { id }, include: WITH_KEYS });
       if (!before) return null;
-      const data = { ...this.invitation(token), passwordHash: null };
+      const data = { ...this.invitation(token), passwordHash: null, totpEnabled: false };
+      await tx.operatorTotp.deleteMany({ where: { operatorId: id } });
+      await tx.operatorIdentity.deleteMany({ where: { operatorId: id } });
       const after = await tx.operator.update({ where: { id }, data, include: WITH_KEYS });
       await this.sessions.endAll(tx, id);
       await this.record(tx, actor, 'operator.invite', before, after);
@@ -134,6 +147,16 @@ export class OperatorsService {
       await this.record(tx, actor, 'operator.delete', before, null);
       return 'removed';
     });
+  }
+
+  /** A session of somebody who has shown who he is. @param action for the audit log; null: what led to it is in there */
+  async beginSession(operator: OperatorRow, action: string | null): Promise<SignedIn> {
+    const session = await this.prisma.$transaction(async (tx) => {
+      const begun = await this.sessions.begin(tx, operator.id);
+      if (action !== null) await this.record(tx, operator.email, action, null, operator);
+      return begun;
+    });
+    return { operator, ...session };
   }
 
   record(

@@ -1,18 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '@app/database';
-import { type OperatorRow, OperatorsService } from './operators.service.js';
-import { OperatorSessions } from './operator-sessions.js';
+import { OperatorsService, type SignedIn } from './operators.service.js';
 import { PasswordHasher } from './password-hasher.js';
+import { type SecondFactor, SecondFactorChecks } from './second-factor-checks.js';
 import { SignInDelays } from './sign-in-delays.js';
 
 const WITH_KEYS = { keys: true } as const;
 
-/** Somebody has signed in. */
-export interface SignedIn {
-  readonly operator: OperatorRow;
-  /** For the cookie. */
-  readonly secret: string;
-  readonly expiresAt: Date;
+/** What somebody shows who wants to sign in. */
+export interface Credentials {
+  readonly email: string;
+  readonly password: string;
+  readonly factor: SecondFactor | null;
 }
 
 /** Lets people in by their password. */
@@ -21,17 +20,22 @@ export class SignIns {
   constructor(
     private readonly prisma: PrismaService,
     private readonly operators: OperatorsService,
-    private readonly sessions: OperatorSessions,
     private readonly hasher: PasswordHasher,
     private readonly delays: SignInDelays,
+    private readonly checks: SecondFactorChecks,
   ) {}
 
   /**
-   * By password. null: not known, or wrong, and nobody is told which. A number: seconds to wait.
+   * By password, and by what has to go with it. A number: seconds to wait. 'wrong_password': or not known, and nobody is told which;
+   * of a second factor only whoever has the password is told.
    *
+   * @param factor null: none was shown
    * @throws TooManyPasswords
    */
-  async withPassword(email: string, password: string, address: string): Promise<SignedIn | number | null> {
+  async withPassword(
+    { email, password, factor }: Credentials,
+    address: string,
+  ): Promise<SignedIn | number | 'wrong_password' | 'totp_required' | 'wrong_code'> {
     const name = email.trim().toLowerCase();
     const waitSeconds = this.delays.secondsFor(name, address);
     if (waitSeconds > 0) return waitSeconds;
@@ -39,32 +43,23 @@ export class SignIns {
     const stored = operator?.enabled ? operator.passwordHash : null;
     if (!(await this.hasher.matches(stored, password)) || !operator) {
       this.delays.noteFailure(name, address);
-      return null;
+      return 'wrong_password';
+    }
+    if (operator.totpEnabled) {
+      // No success yet: whoever guesses codes would have his failures forgotten by it.
+      if (factor === null) return 'totp_required';
+      const accepted = await this.checks.accept(this.prisma, operator.id, factor);
+      if (typeof accepted === 'number') return accepted;
+      if (!accepted) {
+        this.delays.noteFailure(name, address);
+        return 'wrong_code';
+      }
     }
     this.delays.noteSuccess(name, address);
-    return this.begin(operator, 'operator.sign_in');
-  }
-
-  /** false: the current one is wrong. All other sessions end. @throws TooManyPasswords */
-  async changePassword(id: string, sessionId: string | null, current: string, next: string): Promise<boolean> {
-    const operator = await this.prisma.operator.findUniqueOrThrow({ where: { id }, include: WITH_KEYS });
-    if (!(await this.hasher.matches(operator.passwordHash, current))) return false;
-    const passwordHash = await this.hasher.hash(next);
-    await this.prisma.$transaction(async (tx) => {
-      const after = await tx.operator.update({ where: { id }, data: { passwordHash }, include: WITH_KEYS });
-      await this.sessions.endAll(tx, id, sessionId);
-      await this.operators.record(tx, operator.email, 'operator.change_password', operator, after);
-    });
-    return true;
-  }
-
-  /** A session of somebody who has shown who he is. @param action for the audit log; null: what led to it is in there */
-  async begin(operator: OperatorRow, action: string | null): Promise<SignedIn> {
-    const session = await this.prisma.$transaction(async (tx) => {
-      const begun = await this.sessions.begin(tx, operator.id);
-      if (action !== null) await this.operators.record(tx, operator.email, action, null, operator);
-      return begun;
-    });
-    return { operator, ...session };
+    const byRecoveryCode = operator.totpEnabled && factor !== null && 'recoveryCode' in factor;
+    return this.operators.beginSession(
+      operator,
+      byRecoveryCode ? 'operator.sign_in_by_recovery_code' : 'operator.sign_in',
+    );
   }
 }

@@ -50,10 +50,39 @@ describe('readSettings', () => {
     ['DEMO', 'on'],
     ['LOG_LEVEL', 'loud'],
     ['UPSTREAM_PRIVATE_CIDRS', '10.0.0.0/33'],
+    ['OIDC_ISSUER', 'http://login.example.com'],
+    ['OIDC_ISSUER', 'http://127.0.0.1.evil.example'],
+    ['OIDC_ISSUER', 'https://ann:secret@login.example.com'],
+    ['OIDC_SCOPES', 'email'],
+    ['OIDC_DEFAULT_ROLE', 'owner'],
+    ['OIDC_ALLOWED_DOMAINS', '@example.com'],
+    ['PUBLIC_URL', 'https://gateway.example.com/console'],
     ['UPSTREAM_PRIVATE_CIDRS', 'fd00::1%eth0/64'],
   ])('refuses %s=%s with one line that names it and does not repeat the value', (name, value) => {
     const read = () => readSettings({ [name]: value, ...(name === 'OPENAI_BASE_URL' ? { OPENAI_API_KEY: 'k' } : {}) });
     expect(read).toThrow(SettingsError);
     expect(read).toThrow(new RegExp(`^${name} must (?!.*${value.replace('/', '.')}).*$`));
+  });
+
+  it.each([
+    [{ OIDC_ISSUER: 'https://login.example.com' }, 'OIDC_CLIENT_ID must be set, as OIDC_ISSUER is'],
+    [{ OIDC_CLIENT_ID: 'tollgate' }, 'OIDC_ISSUER must be set, as OIDC_CLIENT_ID is'],
+  ])('refuses half a provider: %j', (env, message) => {
+    expect(() => readSettings(env)).toThrow(new SettingsError(message));
+  });
+
+  it('takes a provider, on this machine without TLS', () => {
+    const env = { OIDC_ISSUER: 'http://[::1]:8000', OIDC_CLIENT_ID: 'tollgate', PUBLIC_URL: 'https://gw.example.com/' };
+    expect(readSettings({ ...env, OIDC_ALLOWED_DOMAINS: 'Example.com, example.org' })).toMatchObject({
+      publicUrl: 'https://gw.example.com',
+      oidc: {
+        issuer: 'http://[::1]:8000',
+        clientId: 'tollgate',
+        clientSecret: null,
+        scopes: 'openid email profile',
+        defaultRole: null,
+        allowedDomains: ['example.com', 'example.org'],
+      },
+    });
   });
 });

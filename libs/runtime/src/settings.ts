@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { oidcEnvironment, type OidcSettings, oidcSettingsOf } from './oidc-settings.js';
 
 /** Thrown for an environment that Tollgate cannot start with; the message is one line for the operator. */
 export class SettingsError extends Error {}
@@ -78,6 +79,7 @@ export const environment = z.object({
   ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE: perMinute.default(300),
   SIGN_INS_PER_MINUTE: perMinute.default(20),
   UNAUTHENTICATED_REQUESTS_PER_MINUTE: perMinute.default(600),
+  ...oidcEnvironment,
   JOURNAL_MAX_MB: z.coerce
     .number({ error: 'must be a number of megabytes' })
     .int('must be a whole number')
@@ -124,6 +126,10 @@ export interface Settings {
   readonly strangerRequestsPerMinute: number;
   /** Passwords from one address that are checked. */
   readonly signInsPerMinute: number;
+  /** null: operators sign in by password only */
+  readonly oidc: OidcSettings | null;
+  /** Where browsers find the gateway; null: where their requests say. */
+  readonly publicUrl: string | null;
   /** Disk that the journal may take. */
   readonly journalBytesMax: number;
   readonly demo: 'auto' | 'off';
@@ -173,6 +179,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     adminFailuresPerMinute: data.ADMIN_FAILED_AUTHENTICATIONS_PER_MINUTE,
     strangerRequestsPerMinute: data.UNAUTHENTICATED_REQUESTS_PER_MINUTE,
     signInsPerMinute: data.SIGN_INS_PER_MINUTE,
+    oidc: oidcSettingsOf(data, (line) => new SettingsError(line)),
+    publicUrl: data.PUBLIC_URL?.replace(/\/$/, '') ?? null,
     journalBytesMax: data.JOURNAL_MAX_MB * 1024 * 1024,
     demo: data.DEMO,
     keepAliveMs: data.SSE_KEEP_ALIVE_SECONDS * 1000,

@@ -1,6 +1,7 @@
 import { Controller, Get, Header, Redirect, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { requestOrigin } from '../http/request-origin.js';
 import { landingPage } from './landing-page.js';
 import { type PageLanguage, SETUP_SCRIPT, setupPage } from './setup-page.js';
 
@@ -19,12 +20,9 @@ export class ConsoleController {
     'content-security-policy',
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
   )
-  page(@Req() { headers, protocol }: FastifyRequest): string {
-    // The host is the visitor's own word: only what can stand in a URL gets into the page.
-    const host = /^[\w.-]+(?::\d+)?$|^\[[\da-f:]+\](?::\d+)?$/i.test(headers.host ?? '')
-      ? headers.host
-      : '127.0.0.1:8080';
-    return landingPage(`${protocol}://${host}`, languageOf(headers['accept-language']));
+  page(@Req() request: FastifyRequest): string {
+    const origin = requestOrigin(request) ?? 'http://127.0.0.1:8080';
+    return landingPage(origin, languageOf(request.headers['accept-language']));
   }
 
   @Get('console/setup')

@@ -50,6 +50,25 @@ export class AdminProblem extends Error {
     );
   }
 
+  /** Only whoever has the password is told that it is not enough. */
+  static totpRequired(): AdminProblem {
+    return new AdminProblem(
+      401,
+      'totp_required',
+      'Code required',
+      'The password is right. Send the code of your authenticator as "totp", too, or one of your recovery codes as "recovery_code".',
+    );
+  }
+
+  static wrongCode(): AdminProblem {
+    return new AdminProblem(
+      401,
+      'wrong_code',
+      'Not signed in',
+      'The code is wrong, over, or was used already. Wait for the next one, or use a recovery code.',
+    );
+  }
+
   static crossSite(): AdminProblem {
     return new AdminProblem(
       403,

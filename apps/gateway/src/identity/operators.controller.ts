@@ -11,7 +11,7 @@ import {
   type Role,
   UpdateOperator,
 } from '@app/contract';
-import { type OperatorChange, type OperatorRow, OperatorsService } from '@app/operators';
+import { type OperatorChange, type OperatorRow, OperatorsService, SecondFactors } from '@app/operators';
 import { AdminController } from '../admin/admin.decorators.js';
 import { given } from '../admin/given.js';
 import { page, pageRequest } from '../admin/page.js';
@@ -23,7 +23,10 @@ import { toOperator } from './shown-operator.js';
 
 @AdminController('operators')
 export class OperatorsController {
-  constructor(private readonly operators: OperatorsService) {}
+  constructor(
+    private readonly operators: OperatorsService,
+    private readonly secondFactors: SecondFactors,
+  ) {}
 
   @Get()
   @Permit('operators:read')
@@ -81,16 +84,32 @@ export class OperatorsController {
   @Post(':id/invite')
   @Permit('operators:write')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Invite once more: the password and all sessions end' })
+  @ApiOperation({ summary: 'Invite once more: the password, the second factor and all sessions end' })
   @ApiOkResponse({ standardSchema: InvitedOperator })
   async invite(
     @Caller() caller: Principal,
     @Param('id', { schema: idOf('operator') }) id: string,
   ): Promise<InvitedOperator> {
+    refuseOneself(caller, id);
     if (!isBelow(caller, await this.existing(id))) throw refusalOf('forbidden');
     const invited = await this.operators.reinvite(caller.actor, id);
     if (!invited) throw AdminProblem.notFound('operator');
     return { ...toOperator(invited.operator), setup_token: invited.token };
+  }
+
+  @Post(':id/totp/reset')
+  @Permit('operators:write')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Take the second factor away, of somebody who has lost it; all sessions end' })
+  @ApiOkResponse({ standardSchema: Operator })
+  async resetTotp(
+    @Caller() caller: Principal,
+    @Param('id', { schema: idOf('operator') }) id: string,
+  ): Promise<Operator> {
+    refuseOneself(caller, id);
+    const operator = await this.secondFactors.reset(caller.actor, id, (before) => isBelow(caller, before));
+    if (typeof operator === 'string') throw refusalOf(operator);
+    return toOperator(operator);
   }
 
   @Delete(':id')
@@ -113,6 +132,14 @@ export class OperatorsController {
 /** Nobody changes somebody who may do more. */
 function isBelow(caller: Principal, operator: OperatorRow): boolean {
   return mayGrant(caller, permissionsOf(operator));
+}
+
+/** Whoever has got hold of a session takes neither the password nor the second factor away by it. */
+function refuseOneself({ operator }: Principal, id: string): void {
+  if (operator?.id !== id) return;
+  throw AdminProblem.conflict(
+    'Nobody does this to himself: change the password, or switch the second factor off, below /admin/v1/session.',
+  );
 }
 
 function requireGrant(caller: Principal, granted: { role: Role; permissions: CreateOperator['permissions'] }): void {

@@ -9,7 +9,7 @@ import { Throttles } from '../throttling/throttles.js';
 import { isFromAnotherSite } from './cross-site.js';
 import { Open } from './permissions.js';
 import { setSessionCookie } from './session-cookie.js';
-import { inTurn, ofSignedIn } from './signed-in.js';
+import { inTurn, ofSignedIn, tooManySignIns } from './signed-in.js';
 
 @AdminController('setup')
 export class SetupController {
@@ -31,7 +31,7 @@ export class SetupController {
   ): Promise<CurrentPrincipal> {
     if (isFromAnotherSite(request)) throw AdminProblem.crossSite();
     const waitSeconds = await this.throttles.count('sign_ins', request.ip);
-    if (waitSeconds > 0) throw AdminProblem.tooManyRequests('Too many sign-ins were tried.', waitSeconds);
+    if (waitSeconds > 0) throw tooManySignIns(waitSeconds);
     if (await this.invitations.isSetupToken(token)) {
       const missing = Object.entries({ name, email }).flatMap(([path, value]) =>
         value === undefined ? [{ path, message: 'is required for the first owner' }] : [],

@@ -11,6 +11,7 @@ export function toOperator(row: OperatorRow): Operator {
     key_ids: row.keys.map(({ keyId }) => toPublicId('key', keyId)),
     enabled: row.enabled,
     has_password: row.passwordHash !== null,
+    totp_enabled: row.totpEnabled,
     invited_until: row.inviteHash === null ? null : (row.inviteExpiresAt?.toISOString() ?? null),
     last_seen_at: row.lastSeenAt?.toISOString() ?? null,
     created_at: row.createdAt.toISOString(),

@@ -30,3 +30,7 @@ export async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+export function tooManySignIns(waitSeconds: number): AdminProblem {
+  return AdminProblem.tooManyRequests('Too many sign-ins were tried.', waitSeconds);
+}

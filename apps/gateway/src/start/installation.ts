@@ -3,6 +3,7 @@ import { resealWebhooks, WebhookSecrets } from '@app/alerts';
 import { BodyKeyBox, rewrapBodyKeys } from '@app/bodies';
 import { moveOlderKeys } from '@app/compaction';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
+import { resealTotps, TotpSecrets } from '@app/operators';
 import type { Settings } from '@app/runtime';
 import { resealUpstreams, UpstreamCredentials } from '@app/upstreams';
 import { AdminTokenHash } from '../http/admin-token.js';
@@ -74,6 +75,7 @@ export async function adoptMasterKey(prisma: PrismaService, masterKey: Buffer, p
     if ((await readSetting(tx, FINGERPRINT_SETTING)) === fingerprint) return;
     await resealUpstreams(tx, new UpstreamCredentials(previous), new UpstreamCredentials(masterKey));
     await resealWebhooks(tx, new WebhookSecrets(previous), new WebhookSecrets(masterKey));
+    await resealTotps(tx, new TotpSecrets(previous), new TotpSecrets(masterKey));
     await rewrapBodyKeys(tx, new BodyKeyBox(previous), new BodyKeyBox(masterKey));
     await moveOlderKeys(tx, previous, masterKey);
     // Their requests cannot be told from others any more.
