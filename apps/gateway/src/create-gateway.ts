@@ -25,6 +25,7 @@ import { JsonLogger } from './http/json-logger.js';
 import { answerMalformedRequest, routableUrl } from './http/malformed-request.js';
 import { keepRawBodies } from './http/raw-body.js';
 import { Principals } from './identity/principals.js';
+import { SESSION_COOKIE } from './identity/session-cookie.js';
 import { RequestsInFlight } from './live/requests-in-flight.js';
 import { ThrottleCounts } from './throttling/throttle-counts.js';
 import { Throttles } from './throttling/throttles.js';
@@ -106,6 +107,7 @@ function documentAdminApi(app: NestFastifyApplication): void {
     )
     .setVersion('1')
     .addBearerAuth()
+    .addCookieAuth(SESSION_COOKIE)
     .build();
   // Made when it is first asked for: no start waits for it.
   const document = () =>

@@ -1,5 +1,5 @@
 import { applyDecorators, Controller, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiDefaultResponse, ApiTags } from '@nestjs/swagger';
+import { ApiDefaultResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '@app/contract';
 import { PermissionGuard } from '../identity/permission.guard.js';
 import { AdminThrottlerGuard } from '../throttling/admin-throttler.guard.js';
@@ -10,7 +10,6 @@ export function AdminController(resource: string): ClassDecorator {
     Controller(`admin/v1/${resource}`),
     UseGuards(AdminThrottlerGuard, PermissionGuard),
     ApiTags(resource),
-    ApiBearerAuth(),
     ApiDefaultResponse({ standardSchema: Problem, description: 'A problem (RFC 9457)' }),
   );
 }
