@@ -106,8 +106,11 @@ function documentAdminApi(app: NestFastifyApplication): void {
       'Keys, groups, models, upstreams, the request log, stored bodies, usage totals, alerts and webhooks.',
     )
     .setVersion('1')
-    .addBearerAuth()
-    .addCookieAuth(SESSION_COOKIE)
+    .addBearerAuth({ type: 'http', bearerFormat: 'tga-…', description: 'An admin token' })
+    .addCookieAuth(SESSION_COOKIE, {
+      type: 'apiKey',
+      description: 'A session; what changes something has to send x-tollgate-csrf, too',
+    })
     .build();
   // Made when it is first asked for: no start waits for it.
   const document = () =>

@@ -71,7 +71,7 @@ export type SetUp = z.infer<typeof SetUp>;
 
 export const SignIn = z
   .strictObject({
-    email: z.string().max(254),
+    email: text().max(254),
     password: z.string().max(256),
   })
   .meta({ id: 'SignIn' });
