@@ -25,10 +25,14 @@ const ADDRESSES = 4_000;
 const body = requestBody(models.json, false);
 let shed = 0;
 
-/** Who tries passwords: each attempt on a connection of its own, as from so many machines; all from one keep theirs. */
+/**
+ * Who tries passwords: from one address on connections that are kept, from many on one for each attempt. The crowd that asks for
+ * /livez only tells what so many connections take, here and at the gateway.
+ */
 const crowds = {
   alone: null,
   'one address': oneAddress,
+  'many addresses that try none': manyConnections,
   'many addresses': manyAddresses,
 };
 const agents = { calls: new Agent({ keepAlive: true, maxSockets: 256 }), attempts: new Agent({ keepAlive: true }) };
@@ -97,8 +101,16 @@ function oneAddress({ url }, index) {
 }
 
 function manyAddresses({ url }, index) {
+  return attempt(url, index, from(index));
+}
+
+function manyConnections({ url }, index) {
+  return post(`${url}/livez`, { ...from(index), method: 'GET' });
+}
+
+function from(index) {
   const number = index % ADDRESSES;
-  return attempt(url, index, { agent: false, localAddress: `127.1.${number >> 8}.${number & 255 || 1}` });
+  return { agent: false, localAddress: `127.1.${number >> 8}.${number & 255 || 1}` };
 }
 
 function attempt(url, index, options) {
