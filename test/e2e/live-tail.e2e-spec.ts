@@ -1,6 +1,8 @@
+import type { IssuedAdminToken, Role } from '../../libs/contract/src/index.js';
 import { eventually } from '../support/eventually.js';
 import { TestGateway } from '../support/gateway.js';
 import { LiveClient } from '../support/live-client.js';
+import { OperatorClient } from '../support/operator-client.js';
 import { ReplicaPair } from '../support/replica-pair.js';
 import { type Answer, call } from '../support/responses-client.js';
 import { seedRequests } from '../support/seeded-requests.js';
@@ -13,10 +15,13 @@ let replicas: ReplicaPair;
 let gateway: TestGateway;
 /** Another replica on the same database. */
 let other: TestGateway;
+let owner: OperatorClient;
 
 beforeAll(async () => {
   replicas = await ReplicaPair.start();
   ({ one: gateway, other } = replicas);
+  // The link that the newest replica has printed is the one that counts.
+  owner = await OperatorClient.firstOwner(other);
 });
 afterAll(() => replicas.stop());
 
@@ -144,6 +149,51 @@ describe('the live tail', () => {
     } finally {
       await fresh.stop();
     }
+  });
+
+  it('ends for whoever may no longer read it, or sees other keys, at whichever replica that was decided', async () => {
+    const issued = await replicas.issue();
+    const elsewhere = await replicas.issue();
+    const invite = (role: Role, fields = {}) => owner.invite(role, fields);
+    const [signedOut, disabled, demoted, maker, developer] = await Promise.all([
+      invite('viewer'),
+      invite('auditor'),
+      invite('admin'),
+      invite('admin'),
+      invite('developer', { key_ids: [issued.key.id] }),
+    ]);
+    const issueToken = async ({ client }: typeof maker, name: string) =>
+      (await client.call('POST', '/tokens', { name, permissions: ['requests:read'] })).body as IssuedAdminToken;
+    const [revoked, ofMaker, ofDeveloper] = await Promise.all([
+      issueToken(maker, 'revoked'),
+      issueToken(maker, 'of one who sees less'),
+      issueToken(developer, 'of a developer'),
+    ]);
+    const bySession = [signedOut, disabled, demoted, developer].map(({ client }) => ({ cookie: client.cookie }));
+    const byToken = [revoked, ofMaker, ofDeveloper].map(({ secret }) => ({ authorization: `Bearer ${secret}` }));
+    const tails = await Promise.all(
+      [...bySession, ...byToken].map((credentials, index) =>
+        LiveClient.open(index % 2 ? other : gateway, '', undefined, credentials),
+      ),
+    );
+    const lasting = await LiveClient.open(other, '', undefined, { cookie: owner.cookie });
+    expect(tails.map(({ status }) => status)).toEqual(tails.map(() => 200));
+
+    const change = (method: string, path: string, body?: unknown) => owner.call(method, path, body);
+    const answers = await Promise.all([
+      signedOut.client.call('DELETE', '/session'),
+      change('PATCH', `/operators/${disabled.operator.id}`, { enabled: false }),
+      change('PATCH', `/operators/${demoted.operator.id}`, { role: 'viewer' }),
+      change('PATCH', `/operators/${developer.operator.id}`, { key_ids: [elsewhere.key.id] }),
+      change('DELETE', `/tokens/${revoked.id}`),
+      change('PATCH', `/operators/${maker.operator.id}`, { role: 'developer' }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([204, 200, 200, 200, 204, 200]);
+    await eventually('the end of all of them', () => (tails.every(({ isEnded }) => isEnded) ? true : undefined));
+    const { requestId } = await replicas.respond(issued.secret);
+    await lasting.event(requestId);
+    expect(tails.flatMap(({ ids }) => ids)).not.toContain(requestId);
+    lasting.leave();
   });
 
   it('is refused beyond a hundred readers, and has room again when they have left', async () => {

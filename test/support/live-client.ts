@@ -1,4 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
+import { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
 import type { LiveGap, Request } from '@app/contract';
 import { eventually } from './eventually.js';
 import { ADMIN_TOKEN, type TestGateway } from './gateway.js';
@@ -28,12 +28,17 @@ export class LiveClient {
   }
 
   /** Resolves at the head of the answer. */
-  static open(gateway: Pick<TestGateway, 'url'>, query = '', lastEventId?: string): Promise<LiveClient> {
+  static open(
+    gateway: Pick<TestGateway, 'url'>,
+    query = '',
+    lastEventId?: string,
+    credentials: OutgoingHttpHeaders = { authorization: `Bearer ${ADMIN_TOKEN}` },
+  ): Promise<LiveClient> {
     return new Promise((resolve, reject) => {
       const request = httpRequest(`${gateway.url}/admin/v1/requests/live?${query}`, {
         agent: false,
         headers: {
-          authorization: `Bearer ${ADMIN_TOKEN}`,
+          ...credentials,
           ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
         },
       });

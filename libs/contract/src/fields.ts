@@ -7,6 +7,17 @@ export function text(): z.ZodString {
   });
 }
 
+/** JSON that PostgreSQL can hold, by the same rule at any depth. */
+export function storableJson() {
+  return z.json().refine(isStorable, { error: 'must be JSON without NUL characters' });
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, part]) => isStorable(name) && isStorable(part));
+}
+
 /** A name that people give to things. */
 export const Name = text().trim().min(1, 'must not be empty').max(100);
 

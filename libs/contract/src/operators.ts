@@ -72,7 +72,7 @@ export type SetUp = z.infer<typeof SetUp>;
 
 export const SignIn = z
   .strictObject({
-    email: z.string().max(254),
+    email: text().max(254),
     password: z.string().max(256),
     totp: z.string().max(20).optional().meta({ description: 'The code of the second factor, of whoever has one' }),
     recovery_code: z.string().max(64).optional().meta({ description: 'In place of totp, once' }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ManagedBy, Name } from './fields.js';
+import { ManagedBy, Name, storableJson, text } from './fields.js';
 import { pageOf } from './page.js';
 
 const kind = z
@@ -58,11 +58,10 @@ const extraHeaders = z
 const OWN_PARAMETERS = new Set(['model', 'input', 'stream', 'background', 'previous_response_id', 'conversation']);
 const parameterOverrides = z
   .record(
-    z
-      .string()
+    text()
       .max(100)
       .refine((name) => !OWN_PARAMETERS.has(name) && name !== '__proto__', { error: 'cannot be overridden' }),
-    z.json(),
+    storableJson(),
   )
   .refine((fields) => JSON.stringify(fields).length <= 20_000, { error: 'must be at most 20000 bytes' })
   .meta({ description: 'Top-level fields of the body that are set in each call; null takes the field out' });

@@ -77,6 +77,15 @@ export class Ledger {
     });
   }
 
+  /** Whether there is such a key or group, or has been one with a balance. */
+  async isKnown({ kind, id }: BalanceOwner): Promise<boolean> {
+    const [row] = await this.prisma.$queryRaw<{ known: boolean }[]>(
+      Prisma.sql`SELECT EXISTS (SELECT 1 FROM ${tableOf(kind)} WHERE id = ${id}::uuid)
+        OR EXISTS (SELECT 1 FROM ledger_entries WHERE owner_id = ${id}::uuid AND owner_kind = ${kind}) AS known`,
+    );
+    return row?.known === true;
+  }
+
   /** Adds to a balance. The first top-up opens it: from then on the owner's calls need something that is left. */
   async add(
     actor: string,
@@ -145,11 +154,14 @@ export class Ledger {
 
 /** First of all, as whoever changes the owner does: so two top-ups come one after the other, the first ones too. False: it is not there. */
 async function lockOwner(tx: Transaction, { kind, id }: BalanceOwner): Promise<boolean> {
-  const table = Prisma.raw(kind === 'key' ? 'api_keys' : 'groups');
   const rows = await tx.$queryRaw<unknown[]>(
-    Prisma.sql`SELECT 1 FROM ${table} WHERE id = ${id}::uuid FOR NO KEY UPDATE`,
+    Prisma.sql`SELECT 1 FROM ${tableOf(kind)} WHERE id = ${id}::uuid FOR NO KEY UPDATE`,
   );
   return rows.length > 0;
+}
+
+function tableOf(kind: BalanceOwner['kind']): Prisma.Sql {
+  return Prisma.raw(kind === 'key' ? 'api_keys' : 'groups');
 }
 
 async function lockedBalance(tx: Transaction, { kind, id }: BalanceOwner): Promise<StoredBalance | null> {

@@ -1,11 +1,6 @@
-import { availableParallelism } from 'node:os';
-import { Injectable } from '@nestjs/common';
-import { hash, verify } from '@node-rs/argon2';
+import { Worker } from 'node:worker_threads';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
-/** OWASP's minimum for argon2id: 19 MiB, two passes. */
-const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
-/** A hash takes a core for a tenth of a second: the proxy needs the others. */
-const AT_ONCE_MAX = Math.max(1, Math.min(2, Math.floor(availableParallelism() / 2)));
 const WAITING_MAX = 20;
 /** What is checked for somebody who is not there, so that the time tells nobody who is. */
 const NOBODY = '$argon2id$v=19$m=19456,t=2,p=1$Bj+2fqQK2vTxJQmbzklbEQ$68tEzr9ZmivD/XXis2FFkt70GH1njP4FHjTvxLmp8CE';
@@ -13,35 +8,101 @@ const NOBODY = '$argon2id$v=19$m=19456,t=2,p=1$Bj+2fqQK2vTxJQmbzklbEQ$68tEzr9Zmi
 /** More passwords wait to be checked than will be. */
 export class TooManyPasswords extends Error {}
 
-/** Hashes and checks passwords, off the event loop, a few at once. */
+/** A password for the thread: to be hashed, or to be compared with what is stored. */
+export interface PasswordTask {
+  readonly password: string;
+  readonly stored: string | null;
+}
+
+interface Job extends PasswordTask {
+  readonly resolve: (result: string | boolean) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Hashes and checks passwords, one after the other, in a thread that gives way to all others: whoever tries many has to wait, and
+ * calls of models do not.
+ */
 @Injectable()
-export class PasswordHasher {
-  private running = 0;
-  private readonly waiting: (() => void)[] = [];
+export class PasswordHasher implements OnApplicationShutdown {
+  private readonly waiting: Job[] = [];
+  private running: Job | null = null;
+  private startedAtMs = 0;
+  private isPausing = false;
+  private worker: Worker | null = null;
+
+  /** Before anything is done for a password that would not be checked. @throws TooManyPasswords */
+  requireRoom(): void {
+    if (this.waiting.length >= WAITING_MAX) throw new TooManyPasswords('too many passwords wait to be checked');
+  }
 
   /** @throws TooManyPasswords */
-  hash(password: string): Promise<string> {
-    return this.inTurn(() => hash(password, COST));
+  async hash(password: string): Promise<string> {
+    return (await this.inTurn({ password, stored: null })) as string;
   }
 
   /** @param stored null: there is none, and it takes as long @throws TooManyPasswords */
   async matches(stored: string | null, password: string): Promise<boolean> {
-    const isMatch = await this.inTurn(() => verify(stored ?? NOBODY, password));
-    return isMatch && stored !== null;
+    const isMatch = await this.inTurn({ password, stored: stored ?? NOBODY });
+    return isMatch === true && stored !== null;
   }
 
-  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.running >= AT_ONCE_MAX) {
-      if (this.waiting.length >= WAITING_MAX) throw new TooManyPasswords('too many passwords wait to be checked');
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    } else this.running++;
-    try {
-      return await work();
-    } finally {
-      // Whoever is next takes the place over.
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.running--;
+  async onApplicationShutdown(): Promise<void> {
+    await this.worker?.terminate();
+  }
+
+  private inTurn(task: PasswordTask): Promise<string | boolean> {
+    this.requireRoom();
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ ...task, resolve, reject });
+      this.runNext();
+    });
+  }
+
+  private runNext(): void {
+    if (this.running || this.isPausing) return;
+    const job = this.waiting.shift();
+    if (!job) return;
+    this.running = job;
+    this.startedAtMs = performance.now();
+    this.worker ??= this.startWorker();
+    const { password, stored } = job;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origins
+    this.worker.postMessage({ password, stored });
+  }
+
+  private startWorker(): Worker {
+    const worker = new Worker(new URL('./password-worker.js', import.meta.url), { execArgv: [] });
+    // A process that has nothing else to do may end.
+    worker.unref();
+    worker.on('message', (result: string | boolean) => this.onResult(result));
+    worker.on('error', (error) => this.onDeath(worker, error.message));
+    worker.on('exit', (code) => this.onDeath(worker, `exit ${code}`));
+    return worker;
+  }
+
+  private onResult(result: string | boolean): void {
+    const job = this.running;
+    this.running = null;
+    if (this.waiting.length > 0) {
+      // As long as the check took: caches and memory are shared by all threads, whatever their priority.
+      this.isPausing = true;
+      setTimeout(() => this.goOn(), performance.now() - this.startedAtMs).unref();
     }
+    job?.resolve(result);
+  }
+
+  private goOn(): void {
+    this.isPausing = false;
+    this.runNext();
+  }
+
+  private onDeath(worker: Worker, reason: string): void {
+    if (worker !== this.worker) return;
+    this.worker = null;
+    const job = this.running;
+    this.running = null;
+    job?.reject(new Error(`the thread that checks passwords has ended: ${reason}`));
+    this.runNext();
   }
 }

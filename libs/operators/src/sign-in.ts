@@ -39,6 +39,7 @@ export class SignIns {
     const name = email.trim().toLowerCase();
     const waitSeconds = this.delays.secondsFor(name, address);
     if (waitSeconds > 0) return waitSeconds;
+    this.hasher.requireRoom();
     const operator = await this.prisma.operator.findUnique({ where: { email: name }, include: WITH_KEYS });
     const stored = operator?.enabled ? operator.passwordHash : null;
     if (!(await this.hasher.matches(stored, password)) || !operator) {

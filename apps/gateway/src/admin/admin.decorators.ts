@@ -1,5 +1,5 @@
 import { applyDecorators, Controller, UseGuards, UseInterceptors } from '@nestjs/common';
-import { ApiBearerAuth, ApiDefaultResponse, ApiTags } from '@nestjs/swagger';
+import { ApiDefaultResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '@app/contract';
 import { EntityTagInterceptor } from '../conditional/entity-tag.interceptor.js';
 import { IdempotencyInterceptor } from '../idempotency/idempotency.interceptor.js';
@@ -14,7 +14,6 @@ export function AdminController(resource: string): ClassDecorator {
     // The outer one first: it keeps the answer with its tag.
     UseInterceptors(IdempotencyInterceptor, EntityTagInterceptor),
     ApiTags(resource),
-    ApiBearerAuth(),
     ApiDefaultResponse({ standardSchema: Problem, description: 'A problem (RFC 9457)' }),
   );
 }

@@ -74,6 +74,7 @@ export class BalancesController {
       to: to === undefined ? undefined : new Date(to),
     });
     const rows = await this.ledger.entries(owner, filter, pageRequest(query, 'entry'));
+    if (rows.length === 0 && !(await this.ledger.isKnown(owner))) throw AdminProblem.notFound(owner.kind);
     return page(rows, query.limit, 'entry', toEntry);
   }
 

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { SESSION_COOKIE } from '../identity/session-cookie.js';
 import { withHeaders } from './header-document.js';
 
 type JsonSchema = Record<string, unknown>;
@@ -29,7 +30,11 @@ function adminApiDocument(app: NestFastifyApplication): OpenAPIObject {
       'Keys, groups, models, upstreams, the request log, stored bodies, usage totals, alerts, webhooks, operators and their tokens.',
     )
     .setVersion('1')
-    .addBearerAuth()
+    .addBearerAuth({ type: 'http', bearerFormat: 'tga-…', description: 'An admin token' })
+    .addCookieAuth(SESSION_COOKIE, {
+      type: 'apiKey',
+      description: 'A session; what changes something has to send x-tollgate-csrf, too',
+    })
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) =>

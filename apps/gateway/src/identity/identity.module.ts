@@ -4,6 +4,7 @@ import { OperatorsModule } from '@app/operators';
 import { Clock, type OidcSettings, RuntimeModule } from '@app/runtime';
 import { AdminTokenHash } from '../http/admin-token.js';
 import { AdminTokensController } from './admin-tokens.controller.js';
+import { LastingAccess } from './lasting-access.js';
 import { OidcController } from './oidc/oidc.controller.js';
 import { OidcLogins } from './oidc/oidc-logins.js';
 import { OidcProvider } from './oidc/oidc-provider.js';
@@ -28,6 +29,7 @@ export class IdentityModule {
   static forRoot({ adminToken, masterKey, oidc, publicUrl }: IdentityOptions): DynamicModule {
     return {
       module: IdentityModule,
+      global: true,
       imports: [DiscoveryModule, RuntimeModule, OperatorsModule.forRoot(masterKey)],
       controllers: [
         SessionController,
@@ -42,9 +44,10 @@ export class IdentityModule {
         { provide: OidcProvider, useFactory: (clock: Clock) => new OidcProvider(oidc, clock), inject: [Clock] },
         { provide: OidcLogins, useValue: new OidcLogins(masterKey, publicUrl) },
         Principals,
+        LastingAccess,
         RoutePermissions,
       ],
-      exports: [Principals],
+      exports: [Principals, LastingAccess],
     };
   }
 }

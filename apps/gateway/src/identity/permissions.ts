@@ -1,5 +1,5 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
-import { ApiExtension } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiCookieAuth, ApiExtension } from '@nestjs/swagger';
 import type { Permission } from '@app/contract';
 
 export const PERMISSION_METADATA = 'tollgate:permission';
@@ -15,6 +15,9 @@ export function Permit(permission: Permission, scope?: Scope): MethodDecorator {
     SetMetadata(PERMISSION_METADATA, permission),
     SetMetadata(SCOPED_METADATA, scope),
     ApiExtension('x-permission', permission),
+    ...(scope === undefined ? [] : [ApiExtension('x-scope', scope)]),
+    ApiBearerAuth(),
+    ApiCookieAuth(),
   );
 }
 

@@ -1,24 +1,28 @@
-import { Headers, type MessageEvent, Query, Res, Sse } from '@nestjs/common';
+import { Headers, type MessageEvent, Query, Req, Res, Sse } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Observable } from 'rxjs';
 import { LiveRequestsQuery, toPublicId } from '@app/contract';
 import { Permit } from '../identity/permissions.js';
-import { OwnKeys } from '../identity/principal.js';
+import { LastingAccess } from '../identity/lasting-access.js';
+import { OwnKeys, type PrincipalRequest } from '../identity/principal.js';
 import { AdminController } from '../admin/admin.decorators.js';
 import { toRequestFilter } from '../admin/request-query.js';
 import { LiveRequests } from './live-requests.js';
 
 @AdminController('requests')
 export class LiveRequestsController {
-  constructor(private readonly live: LiveRequests) {}
+  constructor(
+    private readonly live: LiveRequests,
+    private readonly access: LastingAccess,
+  ) {}
 
   @Sse('live')
   @Permit('requests:read', 'own')
   @ApiOperation({
     summary: 'Follow requests as they end, at all replicas',
     description:
-      'Server-sent events: `request` with a row of the log as data, `gap` where events are missing, with `missing` and `reason`. A reader that is too slow is cut off, and comes back with the id of the last event that it has read.',
+      'Server-sent events: `request` with a row of the log as data, `gap` where events are missing, with `missing` and `reason`. A reader that is too slow is cut off, and comes back with the id of the last event that it has read. It ends within seconds when whoever reads may no longer, or may see other keys than before.',
   })
   @ApiHeader({
     name: 'last-event-id',
@@ -31,9 +35,11 @@ export class LiveRequestsController {
     @OwnKeys() ownKeys: readonly string[] | null,
     @Query({ schema: LiveRequestsQuery }) { after, ...filters }: LiveRequestsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: PrincipalRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Observable<MessageEvent> {
     const lastId = lastEventId || (after === undefined ? null : toPublicId('request', after));
-    return this.live.tail(toRequestFilter(filters, ownKeys), lastId, reply.raw);
+    const watch = (end: () => void) => this.access.watch(request, 'requests:read', end);
+    return this.live.tail(toRequestFilter(filters, ownKeys), lastId, reply.raw, watch);
   }
 }

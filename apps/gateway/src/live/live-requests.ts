@@ -64,8 +64,14 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
    * The events of a tail that begins when somebody subscribes; fails with a problem when there are too many.
    *
    * @param lastEventId of an event, or a public id of a request; null: it begins with what comes now
+   * @param watchAccess calls back when the reader may no longer read; returns what stops it
    */
-  tail(filter: RequestFilter, lastEventId: string | null, response: ServerResponse): Observable<MessageEvent> {
+  tail(
+    filter: RequestFilter,
+    lastEventId: string | null,
+    response: ServerResponse,
+    watchAccess: (end: () => void) => () => void,
+  ): Observable<MessageEvent> {
     const place = lastEventId === null ? null : this.placeOf(lastEventId);
     return new Observable((subscriber) => {
       if (this.tails.size >= TAILS_MAX) {
@@ -75,7 +81,11 @@ export class LiveRequests implements RowWatcher, BeforeApplicationShutdown {
       const tail = new LiveTail(requestMatch(filter), lastEventId, subscriber, response);
       this.opened(tail);
       if (place) void this.catchUp(tail, place, filter);
-      return () => this.closed(tail);
+      const unwatch = watchAccess(tail.end);
+      return () => {
+        unwatch();
+        this.closed(tail);
+      };
     });
   }
 
