@@ -9,6 +9,7 @@ import { addRequests } from './commands/requests.js';
 import { addStatus } from './commands/status.js';
 import { addUpstreams } from './commands/upstreams.js';
 import { addUsage } from './commands/usage.js';
+import { selftestCommand } from './selftest/command.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
@@ -45,5 +46,6 @@ export function makeProgram(): Command {
   addExplain(program);
   addAudit(program);
   addConfig(program);
+  selftestCommand(program);
   return program;
 }

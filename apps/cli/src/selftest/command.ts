@@ -4,7 +4,7 @@ import { hasPassed, toJson, toTable } from './report.js';
 import { runSelfTest, type SelfTestReport } from './self-test.js';
 
 interface Options {
-  readonly url?: string;
+  readonly url: string;
   readonly token?: string;
   readonly simulatorHost?: string;
   readonly keepAliveSeconds: number;
@@ -14,7 +14,6 @@ interface Options {
   readonly keep?: boolean;
 }
 
-const DEFAULT_URL = 'http://127.0.0.1:8080';
 const INTERRUPTED = 130;
 
 /** Adds `selftest`: proves on a running gateway that it keeps its promises to Codex. */
@@ -22,24 +21,19 @@ export function selftestCommand(program: Command): void {
   program
     .command('selftest')
     .description('Prove on a running gateway that it keeps its promises to Codex; what that needs is made and removed')
-    .option('--url <url>', `the gateway (TOLLGATE_URL; default: ${DEFAULT_URL})`)
-    .option('--token <token>', 'its admin token (TOLLGATE_TOKEN, which no list of processes shows)')
     .option('--simulator-host <host>', 'how the gateway reaches this machine, when it is not on the same one')
     .option('--keep-alive-seconds <seconds>', 'SSE_KEEP_ALIVE_SECONDS of the gateway', moreThanNothing, 15)
     .option('--patience <times>', 'what every time limit is multiplied by, for a slow machine', moreThanNothing, 1)
     .option('--only <name...>', 'these checks only', [])
-    .option('--json', 'print the results as JSON')
     .option('--keep', 'leave the groups, keys, upstreams and models that were made')
-    .action(async (own: Options, command: Command) => {
-      // Behind `program --url …`, too; what stands behind the command counts more.
-      process.exitCode = await selfTest({ ...command.optsWithGlobals<Options>(), ...own });
+    .action(async (_: object, command: Command) => {
+      process.exitCode = await selfTest(command.optsWithGlobals<Options>());
     });
 }
 
 async function selfTest(options: Options): Promise<number> {
-  const { TOLLGATE_URL, TOLLGATE_TOKEN } = process.env;
-  const { url = TOLLGATE_URL || DEFAULT_URL, token = TOLLGATE_TOKEN } = options;
-  if (!token) return refuse('An admin token is needed: --token, or TOLLGATE_TOKEN in the environment.');
+  const { url, token = process.env.TOLLGATE_ADMIN_TOKEN } = options;
+  if (!token) return refuse('An admin token is needed: --token, or TOLLGATE_ADMIN_TOKEN in the environment.');
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort(new SelfTestError('The self-test was ended.'));
   // Once: whoever presses Ctrl-C again wants it to end now, whatever it leaves.
