@@ -71,7 +71,7 @@ describe('a row whose day has no partition', () => {
 
 describe('usage of before there were totals by the minute', () => {
   it('has them for the last days, and keeps its totals by the hour and the day', async () => {
-    const database = await createDatabase();
+    const database = await createDatabase({ isEmpty: true });
     const folder = join(ROOT, 'prisma/migrations');
     const apply = (name: string) => database.query(readFileSync(join(folder, name, 'migration.sql'), 'utf8'));
     const names = readdirSync(folder)

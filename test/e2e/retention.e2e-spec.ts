@@ -59,7 +59,7 @@ async function partitions(table: string): Promise<string[]> {
 }
 
 beforeAll(async () => {
-  [database, simulator] = await Promise.all([createDatabase(), Simulator.start()]);
+  [database, simulator] = await Promise.all([createDatabase({ isEmpty: true }), Simulator.start()]);
   await migrateWithoutRetention();
   await database.query(
     `INSERT INTO audit_entries (id, at, actor, action, object_type, object_id)

@@ -14,7 +14,7 @@ const STOP_TIMEOUT_MS = 15_000;
  * A run starts a hundred gateways, and each start is two seconds of work: a tenth of it for source maps, which are left
  * out here, and a sixth for optimising Prisma's WebAssembly, as if the process lived long.
  */
-const SHORT_LIFE = ['--liftoff-only'];
+const SHORT_LIFE = ['--liftoff-only', '--no-opt'];
 export const ADMIN_TOKEN = 'tga-test-admin-token';
 export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 

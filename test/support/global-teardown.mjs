@@ -1,3 +1,6 @@
 export default async function teardown() {
-  await globalThis.stopTestPostgres?.();
+  const { stopTestPostgres } = globalThis;
+  // Once, though each project of Jest's asks for it.
+  globalThis.stopTestPostgres = undefined;
+  await stopTestPostgres?.();
 }

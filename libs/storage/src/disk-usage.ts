@@ -30,6 +30,7 @@ interface PartitionRow {
 export class DiskUsage implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(DiskUsage.name);
   private timer: NodeJS.Timeout | null = null;
+  private isStopped = false;
 
   /** As it was measured last; null: not yet. */
   last: DatabaseUsage | null = null;
@@ -46,6 +47,7 @@ export class DiskUsage implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   onApplicationShutdown(): void {
+    this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
   }
 
@@ -84,6 +86,8 @@ export class DiskUsage implements OnApplicationBootstrap, OnApplicationShutdown 
     try {
       await this.measure();
     } catch (error) {
+      // Whoever ends the gateway takes its connections away.
+      if (this.isStopped) return;
       this.logger.warn(`what the database takes was not measured: ${String(error)}`); // the next hour tries again
     }
   }
