@@ -1,4 +1,11 @@
-import type { CurrentPrincipal, IssuedAdminToken, Operator, Page, Problem } from '../../libs/contract/src/index.js';
+import type {
+  CurrentPrincipal,
+  IssuedAdminToken,
+  Operator,
+  Page,
+  Problem,
+  Usage,
+} from '../../libs/contract/src/index.js';
 import { eventually } from '../support/eventually.js';
 import { ADMIN_TOKEN, TestGateway } from '../support/gateway.js';
 import { OperatorClient, PASSWORD, send } from '../support/operator-client.js';
@@ -239,6 +246,17 @@ describe('roles', () => {
     ]);
     expect(JSON.stringify(entries)).not.toMatch(/argon2|passwordHash|inviteHash/);
     expect(JSON.stringify(entries)).not.toContain(operator.setup_token);
+  });
+});
+
+describe('a developer without a key', () => {
+  it('sees no usage, not even that of requests without one', async () => {
+    await fetch(`${gateway.url}/v1/models`, { headers: { authorization: 'Bearer sk-tg-nobody' } });
+    const requests = async (client: OperatorClient) =>
+      ((await client.get('/usage')).body as Usage).data.reduce((sum, total) => sum + total.requests, 0);
+    await eventually('the usage of the refused call', async () => ((await requests(owner)) > 0 ? true : undefined));
+    const { client } = await owner.invite('developer');
+    expect(await requests(client)).toBe(0);
   });
 });
 

@@ -24,9 +24,6 @@ const DEFAULT_RANGE_MS = {
 /** Longer times have too many of them. */
 const RANGE_DAYS_MAX = { minute: 2, hour: 366, day: Infinity, month: Infinity, total: Infinity };
 
-/** Nobody has the nil UUID: whoever has no key sees nothing. */
-const NO_KEY = '00000000-0000-0000-0000-000000000000';
-
 @AdminController('usage')
 export class UsageController {
   constructor(
@@ -72,6 +69,5 @@ export class UsageController {
 /** Of the keys that were asked for, those that whoever asks may see. */
 function ownUsage({ key }: UsageQuery, ownKeys: readonly string[] | null): Pick<UsageQuery, 'key'> {
   if (ownKeys === null) return { key };
-  const found = ownKeys.filter((id) => !key || key.includes(id));
-  return { key: found.length > 0 ? found : [NO_KEY] };
+  return { key: ownKeys.filter((id) => !key || key.includes(id)) };
 }
