@@ -1,5 +1,6 @@
 import { crashRowText, HEADER, idIn, readHeader, rowTextFrom, type SegmentHeader } from './journal-format.js';
 import type { JournalWriter } from './journal-writer.js';
+import { isSame } from './row-text.js';
 import type { Segment } from './segment.js';
 import { RecordKind } from './segment-format.js';
 import { SegmentReader } from './segment-reader.js';
@@ -169,8 +170,4 @@ export class JournalReader {
     segment.rowsUnread = 0;
     this.onDamage(`${segment.path} ${problem}`, rowsLost);
   }
-}
-
-function isSame(some: readonly string[], others: readonly string[]): boolean {
-  return some.length === others.length && some.every((name, index) => name === others[index]);
 }

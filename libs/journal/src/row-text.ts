@@ -51,10 +51,10 @@ function bare(list: string): string {
   return list.slice(1, -1);
 }
 
-/** Values are never changed in place: another one is another object. */
-function isSame(sources: readonly unknown[], before: readonly unknown[]): boolean {
-  if (sources.length !== before.length) return false;
-  for (let index = 0; index < sources.length; index++) if (sources[index] !== before[index]) return false;
+/** Whether two lists hold the same. Values are never changed in place: another one is another object. */
+export function isSame(some: readonly unknown[], others: readonly unknown[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let index = 0; index < some.length; index++) if (some[index] !== others[index]) return false;
   return true;
 }
 

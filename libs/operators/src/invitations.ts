@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService, readSetting, writeSetting } from '@app/database';
 import { Clock, newId } from '@app/runtime';
-import { makeToken, type OperatorRow, OperatorsService, type SignedIn } from './operators.service.js';
+import { makeToken, type OperatorRow, OperatorsService, type SignedIn, WITH_KEYS } from './operators.service.js';
 import { hashOf } from './operator-sessions.js';
 import { PasswordHasher } from './password-hasher.js';
 
 const SETUP_SETTING = 'setup_link';
 const SETUP_MS = 30 * 60_000;
-const WITH_KEYS = { keys: true } as const;
 
 /** By what somebody becomes an owner, once. */
 interface SetupLink {

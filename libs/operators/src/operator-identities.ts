@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Role } from '@app/contract';
 import { AuditLog, PrismaService, type Transaction } from '@app/database';
 import { newId } from '@app/runtime';
-import { type OperatorRow, OperatorsService, type SignedIn } from './operators.service.js';
+import { type OperatorRow, OperatorsService, type SignedIn, WITH_KEYS } from './operators.service.js';
 
 /** By what an OpenID provider knows somebody, for good: a name within the provider, which is never given to anybody else. */
 export interface Identity {
@@ -17,8 +17,6 @@ export interface Newcomer {
   /** What he becomes when nobody has invited him; null: nothing. */
   readonly role: Role | null;
 }
-
-const WITH_KEYS = { keys: true } as const;
 
 /** Lets people in whom an OpenID provider vouches for. */
 @Injectable()

@@ -28,7 +28,8 @@ export interface SignedIn {
 
 /** How long an invitation can be taken up. */
 const INVITED_MS = 7 * 86_400_000;
-const WITH_KEYS = { keys: true } as const;
+/** What a row of an operator has besides. */
+export const WITH_KEYS = { keys: true } as const;
 
 /** Makes and changes operators. Every write is audited; whoever may do less than before has to sign in again. */
 @Injectable()

@@ -1,12 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService, type Transaction } from '@app/database';
-import { type OperatorRow, OperatorsService } from './operators.service.js';
+import { type OperatorRow, OperatorsService, WITH_KEYS } from './operators.service.js';
 import { OperatorSessions } from './operator-sessions.js';
 import { SecondFactorChecks } from './second-factor-checks.js';
 import { hashOfRecoveryCode, isTotpCode, makeRecoveryCodes, makeTotpSecret, otpauthUrl } from './totp-codes.js';
 import { TotpSecrets } from './totp-secrets.js';
-
-const WITH_KEYS = { keys: true } as const;
 
 /** Codes that have to go with a password, of operators who want that. */
 @Injectable()

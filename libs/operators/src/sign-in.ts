@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '@app/database';
-import { OperatorsService, type SignedIn } from './operators.service.js';
+import { OperatorsService, type SignedIn, WITH_KEYS } from './operators.service.js';
 import { PasswordHasher } from './password-hasher.js';
 import { type SecondFactor, SecondFactorChecks } from './second-factor-checks.js';
 import { SignInDelays } from './sign-in-delays.js';
-
-const WITH_KEYS = { keys: true } as const;
 
 /** What somebody shows who wants to sign in. */
 export interface Credentials {

@@ -1,6 +1,7 @@
 export { BatchWriter, type BatchWriterOptions } from './batch-writer.js';
 export { Clock } from './clock.js';
 export type { OidcSettings } from './oidc-settings.js';
+export { HourlyPruner } from './hourly-pruner.js';
 export { holdWhileWriting, PooledBuffer, pooledMemoryOf } from './pooled-buffer.js';
 export { isProcessAlive, isProgramAlive } from './process-alive.js';
 export { RedisConnection } from './redis.js';

@@ -1,47 +1,26 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { PrismaService } from '@app/database';
-import { Clock } from '@app/runtime';
+import { Clock, HourlyPruner } from '@app/runtime';
 
 const DAY_MS = 86_400_000;
 /** Upstreams keep responses for thirty days or longer (protocol.md §1.1). */
 const STORED_IDS_MS = 90 * DAY_MS;
 const ORIGINS_MS = 30 * DAY_MS;
-const PRUNE_EVERY_MS = 3_600_000;
 const ROWS_PER_BATCH_MAX = 1_000;
 
-/** Removes what is too old to be asked for, in small batches, so that nobody waits for it. */
+/** Removes what of stored responses is too old to be asked for. */
 @Injectable()
-export class StoredIdPruner implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(StoredIdPruner.name);
-  private timer: NodeJS.Timeout | null = null;
-  private running: Promise<void> = Promise.resolve();
-  private isStopping = false;
-
+export class StoredIdPruner extends HourlyPruner {
   constructor(
     private readonly prisma: PrismaService,
     private readonly clock: Clock,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.running = this.prune();
-    this.timer = setInterval(() => (this.running = this.prune()), PRUNE_EVERY_MS);
-    this.timer.unref();
+  ) {
+    super('old response ids');
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.isStopping = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.running;
-  }
-
-  /** A failure is no reason to stop: the next hour tries again. */
-  async prune(): Promise<void> {
-    try {
-      await this.deleteOlder('stored_ids', STORED_IDS_MS);
-      await this.deleteOlder('encrypted_content_origins', ORIGINS_MS);
-    } catch (error) {
-      this.logger.warn(`old response ids were not removed: ${String(error)}`);
-    }
+  protected override async removeOld(): Promise<void> {
+    await this.deleteOlder('stored_ids', STORED_IDS_MS);
+    await this.deleteOlder('encrypted_content_origins', ORIGINS_MS);
   }
 
   private async deleteOlder(table: 'stored_ids' | 'encrypted_content_origins', ageMs: number): Promise<void> {

@@ -1,3 +1,5 @@
+import { CSRF_HEADER } from '../identity/cross-site.js';
+
 const TEXTS = {
   en: {
     title: 'Set up your account',
@@ -68,7 +70,7 @@ form.addEventListener('submit', async (event) => {
   try {
     const answer = await fetch('/admin/v1/setup', {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-tollgate-csrf': '1' },
+      headers: { 'content-type': 'application/json', '${CSRF_HEADER}': '1' },
       body: JSON.stringify({ token, ...given }),
     });
     const body = await answer.json();

@@ -1,13 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { type Permission, type Role, ROLE_PERMISSIONS } from '@app/contract';
-import {
-  type AdminTokenRow,
-  AdminTokens,
-  type OperatorRow,
-  OperatorSessions,
-  type SessionOfOperator,
-} from '@app/operators';
+import { type AdminTokenRow, AdminTokens, type OperatorRow, OperatorSessions } from '@app/operators';
 import { AdminTokenHash } from '../http/admin-token.js';
 import { bearerToken } from '../http/bearer-token.js';
 import { BOOTSTRAP_OWNER, type Principal } from './principal.js';
@@ -32,20 +26,25 @@ export class Principals {
       return this.tokens.find(secret).then((token) => token && ofToken(token));
     }
     const secret = sessionSecretOf(request);
-    return secret === null ? null : this.sessions.find(secret).then((session) => session && ofSession(session));
+    return secret === null
+      ? null
+      : this.sessions.find(secret).then((session) => session && principalOf(session.operator, session));
   }
 }
 
-function ofSession(session: SessionOfOperator): Principal {
-  const { operator } = session;
+/** Somebody with a session. */
+export function principalOf(
+  operator: OperatorRow,
+  { id, expiresAt }: { id: string | null; expiresAt: Date },
+): Principal {
   return {
     kind: 'session',
     actor: operator.email,
     permissions: permissionsOf(operator),
     keyIds: keyIdsOf(operator),
     operator,
-    sessionId: session.id,
-    expiresAt: session.expiresAt,
+    sessionId: id,
+    expiresAt,
   };
 }
 

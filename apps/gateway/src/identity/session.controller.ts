@@ -1,7 +1,7 @@
 import { Body, Delete, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ChangePassword, CurrentPrincipal, SignIn, SignInOptions, toPublicId } from '@app/contract';
+import { ChangePassword, CurrentPrincipal, SignIn, SignInOptions } from '@app/contract';
 import { OperatorSessions, Passwords, SignIns } from '@app/operators';
 import { AdminController } from '../admin/admin.decorators.js';
 import { AdminProblem } from '../http/admin-problem.js';
@@ -11,7 +11,7 @@ import { OidcProvider } from './oidc/oidc-provider.js';
 import { Open, Permit } from './permissions.js';
 import { Caller, type Principal } from './principal.js';
 import { clearSessionCookie, setSessionCookie } from './session-cookie.js';
-import { toOperator } from './shown-operator.js';
+import { toCurrentPrincipal } from './shown-operator.js';
 import { inTurn, ofSignedIn, tooManySignIns } from './signed-in.js';
 
 @AdminController('session')
@@ -52,14 +52,7 @@ export class SessionController {
   @ApiOperation({ summary: 'Who calls, and what he may do' })
   @ApiOkResponse({ standardSchema: CurrentPrincipal })
   find(@Caller() caller: Principal): CurrentPrincipal {
-    return {
-      actor: caller.actor,
-      kind: caller.kind,
-      permissions: [...caller.permissions].toSorted(),
-      key_ids: caller.keyIds && caller.keyIds.map((id) => toPublicId('key', id)),
-      operator: caller.operator && toOperator(caller.operator),
-      expires_at: caller.expiresAt?.toISOString() ?? null,
-    };
+    return toCurrentPrincipal(caller);
   }
 
   @Get('options')

@@ -1,5 +1,6 @@
-import { type AdminToken, type Operator, type Role, toPublicId } from '@app/contract';
+import { type AdminToken, type CurrentPrincipal, type Operator, type Role, toPublicId } from '@app/contract';
 import type { AdminTokenRow, OperatorRow } from '@app/operators';
+import type { Principal } from './principal.js';
 
 export function toOperator(row: OperatorRow): Operator {
   return {
@@ -29,5 +30,24 @@ export function toAdminToken(row: AdminTokenRow): AdminToken {
     expires_at: row.expiresAt?.toISOString() ?? null,
     last_used_at: row.lastUsedAt?.toISOString() ?? null,
     created_at: row.createdAt.toISOString(),
+  };
+}
+
+/** Who calls, and what he may do. */
+export function toCurrentPrincipal({
+  actor,
+  kind,
+  permissions,
+  keyIds,
+  operator,
+  expiresAt,
+}: Principal): CurrentPrincipal {
+  return {
+    actor,
+    kind,
+    permissions: [...permissions].toSorted(),
+    key_ids: keyIds && keyIds.map((id) => toPublicId('key', id)),
+    operator: operator && toOperator(operator),
+    expires_at: expiresAt?.toISOString() ?? null,
   };
 }

@@ -1,22 +1,14 @@
-import { type CurrentPrincipal, toPublicId } from '@app/contract';
+import type { CurrentPrincipal } from '@app/contract';
 import { type SignedIn, TooManyPasswords } from '@app/operators';
 import { AdminProblem } from '../http/admin-problem.js';
-import { permissionsOf } from './principals.js';
-import { toOperator } from './shown-operator.js';
+import { principalOf } from './principals.js';
+import { toCurrentPrincipal } from './shown-operator.js';
 
 const RETRY_SECONDS = 2;
 
 /** What somebody is told who has just signed in. */
 export function ofSignedIn({ operator, expiresAt }: SignedIn): CurrentPrincipal {
-  const shown = toOperator(operator);
-  return {
-    actor: operator.email,
-    kind: 'session',
-    permissions: [...permissionsOf(operator)].toSorted(),
-    key_ids: operator.role === 'developer' ? operator.keys.map(({ keyId }) => toPublicId('key', keyId)) : null,
-    operator: shown,
-    expires_at: expiresAt.toISOString(),
-  };
+  return toCurrentPrincipal(principalOf(operator, { id: null, expiresAt }));
 }
 
 /** Checks of passwords take their turn. @throws AdminProblem 429 when too many wait */
